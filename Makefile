@@ -1,0 +1,87 @@
+# Two environments, since their pinned dependencies cannot be resolved as one: .venv/operator and .venv/service.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+# A folder of wheels that are preferred to the index's, such as the CPU build of torch.
+WHEELS ?= $(wildcard ../shared/wheels)
+OPERATOR := .venv/operator
+SERVICE := .venv/service
+PIP := -m pip install --quiet --disable-pip-version-check --only-binary :all:
+FIND := $(if $(WHEELS),--find-links $(abspath $(WHEELS)))
+STORE ?= manifests/minimal.yaml
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: help init generate lint typecheck test test-unit test-cluster golden demo cluster cluster-down e2e bench lock clean
+
+help: ## This list
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+init: $(OPERATOR)/.ready $(SERVICE)/.ready ## Make both Python environments
+
+$(OPERATOR)/.ready: requirements/operator.txt requirements/operator-dev.txt pyproject.toml
+	@echo "Installing the operator's environment into $(OPERATOR)"
+	@$(PYTHON) -m venv $(OPERATOR)
+	@$(OPERATOR)/bin/python $(PIP) -r requirements/operator-dev.txt
+	@$(OPERATOR)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(SERVICE)/.ready: requirements/service.txt requirements/service-dev.txt pyproject.toml
+	@echo "Installing the service's environment into $(SERVICE) (torch and friends: a few minutes the first time)"
+	@$(PYTHON) -m venv $(SERVICE)
+	@$(SERVICE)/bin/python $(PIP) $(FIND) -r requirements/service-dev.txt
+	@$(SERVICE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+generate: $(OPERATOR)/.ready ## Write the CRD, the chart's copy, the field reference and the chart's README
+	@$(OPERATOR)/bin/python crds/generate.py
+
+lint: init ## ruff, import-linter, and that nothing generated is stale
+	@$(OPERATOR)/bin/ruff check .
+	@$(OPERATOR)/bin/ruff format --check .
+	@$(OPERATOR)/bin/lint-imports --no-cache
+	@$(OPERATOR)/bin/python crds/generate.py --check
+
+typecheck: init ## strict mypy, each part in its own environment
+	@$(OPERATOR)/bin/mypy crds operator tests/operator tests/cluster tests/harness tests/e2e tests/chart
+	@$(SERVICE)/bin/mypy crds service tests/service tests/contract tests/api benchmarks
+
+test: lint typecheck test-unit test-cluster ## Everything but e2e
+
+test-unit: init ## Unit, contract and chart tests
+	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
+	@$(OPERATOR)/bin/python -m pytest tests/api tests/operator tests/harness tests/chart
+	@$(SERVICE)/bin/python -m pytest tests/service tests/contract
+
+test-cluster: $(OPERATOR)/.ready ## The operator against a real control plane
+	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
+	@$(OPERATOR)/bin/python -m pytest tests/cluster
+
+golden: init ## Rewrite the expected outputs; review the diff like code
+	@$(OPERATOR)/bin/python -m pytest tests/operator --update-golden
+
+demo: $(SERVICE)/.ready ## Remember a sample conversation and ask it three questions, without a cluster
+	@$(SERVICE)/bin/python -m simplemem_service demo -f $(STORE)
+
+cluster: $(OPERATOR)/.ready ## One real Kubernetes node on this machine (Debian, root)
+	@$(OPERATOR)/bin/python -m tests.harness.cluster up
+
+cluster-down: ## Stop the node and leave nothing
+	@$(PYTHON) -m tests.harness.cluster down
+
+e2e: $(OPERATOR)/.ready ## Images, node, helm install, real pods, real memory in and out
+	@$(OPERATOR)/bin/python -m tests.harness.images
+	@$(OPERATOR)/bin/python -m tests.harness.cluster up
+	@$(OPERATOR)/bin/python -m pytest tests/e2e --capture=no; status=$$?; \
+	  $(if $(KEEP),true,$(PYTHON) -m tests.harness.cluster down); exit $$status
+
+bench: $(SERVICE)/.ready ## Benchmarks; each prints one JSON line a figure
+	@for file in benchmarks/*.py; do $(SERVICE)/bin/python $$file; done
+
+lock: init ## Pin what is installed now
+	@$(OPERATOR)/bin/python requirements/lock.py
+
+clean: ## Remove environments and caches of this checkout
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .simplemem build dist

@@ -1,0 +1,7 @@
+"""Errors of the API types."""
+
+from __future__ import annotations
+
+
+class InvalidStoreError(ValueError):
+    """A MemoryStore breaks a rule; the message names the field, the value found and what must hold."""

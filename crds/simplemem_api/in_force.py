@@ -1,0 +1,37 @@
+"""Which features of the API this version acts on; the rest is accepted and reported, never passed over in silence."""
+
+from __future__ import annotations
+
+from simplemem_api.memory_spec import LlmMode, When
+from simplemem_api.resolved import ResolvedStore, StorageKind
+from simplemem_api.storage_spec import DeletionPolicy
+from simplemem_api.workload_spec import Device
+
+
+def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
+    """What the store asks for and this version does not do yet, as users read it, in the order of the spec."""
+    retention = store.retention
+    asked = (
+        (
+            store.storage.kind is StorageKind.S3 and store.storage.deletion_policy is DeletionPolicy.DELETE,
+            "storage.deletionPolicy Delete on S3 (objects stay)",
+        ),
+        (store.embedding.device is Device.GPU, "embedding.device GPU (texts are embedded on CPU)"),
+        (store.llm.mode is LlmMode.MODEL, "llm.mode Model (turns are compressed by rules)"),
+        (store.retrieval.planning is not When.NEVER, "retrieval.planning"),
+        (store.retrieval.reflection is not When.NEVER, "retrieval.reflection"),
+        (store.redis is not None, "cache.redis"),
+        (store.backup is not None, "backup"),
+        (retention.max_age_days is not None or retention.unused_days is not None, "retention"),
+        (store.budget is not None, "budget"),
+    )
+    return tuple(name for is_asked, name in asked if is_asked)
+
+
+def blocking_reason(store: ResolvedStore) -> str | None:
+    """Why the store cannot run at all in this version; None where it can."""
+    if store.storage.kind is StorageKind.LANCEDB_CLOUD:
+        return "storage.lanceDBCloud is not yet in force; name storage.s3 or storage.pvc"
+    if store.embedding.device is Device.API:
+        return "embedding.device API is not yet in force; use CPU"
+    return None

@@ -1,0 +1,171 @@
+"""The CRD and its field reference, from the models: one source for the API server, the laptop and the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from simplemem_api.memorystore import GROUP, KIND, PLURAL, VERSION, MemoryStore
+
+_KEPT = (
+    "type",
+    "description",
+    "enum",
+    "default",
+    "format",
+    "pattern",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "maxProperties",
+    "required",
+    "x-kubernetes-validations",
+    "x-kubernetes-preserve-unknown-fields",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+)
+"""Keywords that a structural schema may carry over from JSON schema."""
+
+
+def build_crd() -> dict[str, Any]:
+    """The CustomResourceDefinition as a manifest."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["smem"],
+                "categories": ["simplemem"],
+            },
+            "scope": "Namespaced",
+            "versions": [_version()],
+        },
+    }
+
+
+def _version() -> dict[str, Any]:
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": build_schema()},
+        "subresources": {
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.retrieval.replicas",
+                "statusReplicasPath": ".status.replicas",
+                "labelSelectorPath": ".status.selector",
+            },
+        },
+        "additionalPrinterColumns": [
+            _column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
+            _column("Reason", ".status.conditions[?(@.type=='Ready')].reason"),
+            _column("Tier", ".spec.tier"),
+            _column("Entries", ".status.entries", kind="integer"),
+            _column("Cost", ".status.cost.monthlyUSD"),
+            _column("Age", ".metadata.creationTimestamp", kind="date"),
+            _column("Endpoint", ".status.endpoint", priority=1),
+        ],
+    }
+
+
+def _column(name: str, path: str, *, kind: str = "string", priority: int = 0) -> dict[str, Any]:
+    column: dict[str, Any] = {"name": name, "type": kind, "jsonPath": path}
+    return column | ({"priority": priority} if priority else {})
+
+
+def build_schema() -> dict[str, Any]:
+    """The structural OpenAPI schema of a MemoryStore, with CEL rules."""
+    schema = MemoryStore.model_json_schema(by_alias=True)
+    whole = _structural(schema, schema["$defs"])
+    properties = whole["properties"]
+    # Kubernetes owns these three: their schemas are built in, and the API server refuses any other here.
+    for own, description in (("apiVersion", "API group and version."), ("kind", "Kind of the object.")):
+        properties[own] = {"type": "string", "description": description}
+    properties["metadata"] = {"type": "object"}
+    whole["required"] = ["spec"]
+    return whole
+
+
+def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    merged = _without_null(node)
+    if "$ref" in merged:
+        target = definitions[merged["$ref"].rsplit("/", 1)[-1]]
+        # The field's own description says more than its type's.
+        merged = {**target, **{key: value for key, value in merged.items() if key != "$ref"}}
+        merged = _without_null(merged)
+    result = {key: merged[key] for key in _KEPT if key in merged and merged[key] is not None}
+    if "properties" in merged:
+        result["properties"] = {name: _structural(child, definitions) for name, child in merged["properties"].items()}
+    if "items" in merged:
+        result["items"] = _structural(merged["items"], definitions)
+    additional = merged.get("additionalProperties")
+    if isinstance(additional, dict) and "x-kubernetes-preserve-unknown-fields" not in result:
+        result["additionalProperties"] = _structural(additional, definitions)
+    if result.get("default") in ([], {}):
+        del result["default"]
+    if "description" in result:
+        result["description"] = " ".join(str(result["description"]).split())
+    return result
+
+
+def _without_null(node: dict[str, Any]) -> dict[str, Any]:
+    choices = [choice for choice in node.get("anyOf", ()) if choice.get("type") != "null"]
+    if len(choices) != 1:
+        return node
+    return {**choices[0], **{key: value for key, value in node.items() if key != "anyOf"}}
+
+
+def build_reference() -> str:
+    """Field reference in Markdown: every field of spec and status with its type, bounds and meaning."""
+    lines = [
+        "# MemoryStore: field reference",
+        "",
+        f"`{GROUP}/{VERSION}`, kind `{KIND}`, short name `smem`. Generated by `make generate` from `simplemem_api`.",
+    ]
+    properties = build_schema()["properties"]
+    for part in ("spec", "status"):
+        lines += ["", f"## {part}", "", "| field | type | meaning |", "|---|---|---|"]
+        lines += [f"| `{path}` | {_type(node)} | {_meaning(node)} |" for path, node in _fields(properties[part], "")]
+        lines += _rules(properties[part], part)
+    return "\n".join(lines) + "\n"
+
+
+def _fields(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, child in node.get("properties", {}).items():
+        here = f"{path}.{name}" if path else name
+        yield here, child
+        yield from _fields(child, here)
+        if "items" in child:
+            yield from _fields(child["items"], f"{here}[]")
+
+
+def _type(node: dict[str, Any]) -> str:
+    if "enum" in node:
+        return " \\| ".join(str(value) for value in node["enum"])
+    kind = str(node.get("type", "object"))
+    bounds = [f"{sign} {node[key]}" for key, sign in (("minimum", ">="), ("maximum", "<=")) if key in node]
+    return kind if not bounds else f"{kind}, {', '.join(bounds)}"
+
+
+def _meaning(node: dict[str, Any]) -> str:
+    default = f" Default `{node['default']}`." if "default" in node else ""
+    return str(node.get("description", "")).replace("|", "\\|") + default
+
+
+def _rules(node: dict[str, Any], part: str) -> list[str]:
+    rules = [(part, rule["message"]) for rule in node.get("x-kubernetes-validations", ())]
+    for path, child in _fields(node, ""):
+        rules += [(f"{part}.{path}", rule["message"]) for rule in child.get("x-kubernetes-validations", ())]
+    if not rules:
+        return []
+    return ["", "What must hold:", "", *(f"- `{path}`: {message}" for path, message in rules)]

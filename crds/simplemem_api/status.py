@@ -1,0 +1,120 @@
+"""What the operator reports of a store."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from simplemem_api.base import Part
+
+ShortText = Annotated[str, Field(max_length=1024)]
+"""A text of the operator's."""
+
+
+class ConditionStatus(StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class StatusPart(Part):
+    """A part of the status; unknown fields are passed over, since a newer operator may have written them."""
+
+    model_config = ConfigDict(**{**Part.model_config, "extra": "ignore"})
+
+
+class Condition(StatusPart):
+    """One observation about the store, as in metav1.Condition."""
+
+    type: Annotated[str, Field(min_length=1, max_length=316)]
+    """What is observed."""
+    status: ConditionStatus
+    """Whether it holds."""
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """Edit of the spec that it was observed at."""
+    last_transition_time: Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+    """When `status` last changed."""
+    reason: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    """The cause, CamelCase, for programs."""
+    message: Annotated[str, Field(max_length=32768)]
+    """The cause in words."""
+
+
+class EmbeddingStatus(StatusPart):
+    """The model in use."""
+
+    model: ShortText | None = None
+    """Its name."""
+    dimension: Annotated[int, Field(ge=1)] | None = None
+    """Length of its vectors."""
+
+
+class CostItemStatus(StatusPart):
+    """One line of the monthly cost."""
+
+    name: ShortText
+    """What is paid for."""
+    monthly_usd: Annotated[str, Field(max_length=20)] = Field(alias="monthlyUSD")
+    """US dollars a month, two decimals."""
+    basis: ShortText
+    """How the figure comes about."""
+
+
+class CostStatus(StatusPart):
+    """What the store costs."""
+
+    monthly_usd: Annotated[str, Field(max_length=20)] = Field(alias="monthlyUSD")
+    """US dollars a month, two decimals."""
+    items: Annotated[list[CostItemStatus], Field(max_length=32)] = Field(default_factory=list)
+    """Its parts."""
+    catalogue: ShortText
+    """Which price catalogue was used."""
+
+
+class RecommendationStatus(StatusPart):
+    """Which tier would fit."""
+
+    tier: ShortText
+    """Name of the tier."""
+    reason: ShortText
+    """Why."""
+
+
+class MemoryStoreStatus(StatusPart):
+    """What the operator found at its last pass."""
+
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """Edit of the spec that the pass worked from."""
+    conditions: Annotated[list[Condition], Field(max_length=32)] = Field(
+        default_factory=list,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    """Observations; `Ready` sums them up."""
+    tier: ShortText | None = None
+    """Tier in force."""
+    endpoint: ShortText | None = None
+    """Address of the API within the cluster."""
+    access: ShortText | None = None
+    """Who may use the API, in words."""
+    replicas: Annotated[int, Field(ge=0)] | None = None
+    """Retrieval pods that exist."""
+    selector: ShortText | None = None
+    """Label selector of the retrieval pods, for autoscalers."""
+    embedding: EmbeddingStatus | None = None
+    """The model in use."""
+    entries: Annotated[int, Field(ge=0)] | None = None
+    """Entries remembered."""
+    storage_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Bytes stored."""
+    pending_turns: Annotated[int, Field(ge=0)] | None = None
+    """Turns accepted and not yet searchable."""
+    last_backup_time: Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})] | None = None
+    """When the last copy was completed."""
+    cost: CostStatus | None = None
+    """What the store costs."""
+    recommendation: RecommendationStatus | None = None
+    """Which tier would fit."""

@@ -1,0 +1,1 @@
+"""The SimpleMem memory service: compress, synthesize and retrieve, behind one HTTP API."""

@@ -1,0 +1,80 @@
+"""Errors of the service.
+
+ServiceError
+|- TransientError          a retry may help
+|  |- StorageUnavailableError
+|  |- OverloadedError
+|- PermanentError          a retry gives the same
+|- ConfigError
+|- IdentityMismatchError
+|- ModelNotFoundError
+|- EmbeddingError
+|- InvalidInputError
+"""
+
+from __future__ import annotations
+
+
+class ServiceError(Exception):
+    """Base of all errors of the service."""
+
+    code = "InternalError"
+    """What programs read; CamelCase, stable."""
+
+
+class TransientError(ServiceError):
+    """Something outside failed; the same call may work later."""
+
+    code = "Unavailable"
+
+
+class StorageUnavailableError(TransientError):
+    """The data folder or the bucket cannot be read or written now."""
+
+    code = "StorageUnavailable"
+
+
+class OverloadedError(TransientError):
+    """A queue is full; the caller should wait and try again."""
+
+    code = "Overloaded"
+
+
+class PermanentError(ServiceError):
+    """The same call will fail again until something is changed."""
+
+    code = "Failed"
+
+
+class ConfigError(PermanentError):
+    """A setting is missing or wrong; the message names it, the value found and what must hold."""
+
+    code = "InvalidConfig"
+
+
+class IdentityMismatchError(PermanentError):
+    """The store holds vectors of another model or dimension."""
+
+    code = "ModelMismatch"
+
+
+class ModelNotFoundError(PermanentError):
+    """The embedding model's weights are nowhere to be found."""
+
+    code = "ModelNotFound"
+
+
+class EmbeddingError(PermanentError):
+    """The model could not encode a text."""
+
+    code = "EmbeddingFailed"
+
+
+class InvalidInputError(PermanentError):
+    """The caller's data is wrong; `field` says where."""
+
+    code = "InvalidInput"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
