@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from simplemem_api.base import Cel, Name, Part, SizeQuantity, Text, Url
 
@@ -61,6 +61,13 @@ class PvcStorage(Part):
             "storageClassName is immutable",
         ),
     )
+
+    @field_validator("size")
+    @classmethod
+    def _above_zero(cls, value: str | None) -> str | None:
+        if value is not None and not any(digit in value for digit in "123456789"):
+            raise ValueError("size must be a quantity above zero, such as 50Gi")
+        return value
 
 
 class S3Storage(Part):

@@ -29,7 +29,7 @@ class LexicalView(ABC):
 
     @abstractmethod
     def search(self, field: str, terms: Sequence[str], allowed: frozenset[str] | str | None, limit: int) -> Candidates:
-        """The best entries for analysed terms in one field; `allowed`: a user id, a set of entry ids, or None for all."""
+        """The best entries for analysed terms in one field; `allowed`: a user id, entry ids, or None for all."""
 
     @abstractmethod
     def scores(self, field: str, terms: Sequence[str], entry_ids: Sequence[str]) -> Candidates:

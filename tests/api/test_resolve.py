@@ -1,0 +1,80 @@
+"""Every default comes from the tier, and every field overrides it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from simplemem_api.in_force import blocking_reason, not_in_force
+from simplemem_api.load import parse_store
+from simplemem_api.resolve import resolve
+from simplemem_api.resolved import ResolvedStore, StorageKind
+
+S3 = {"s3": {"bucket": "abc"}}
+
+
+def resolved(**spec: Any) -> ResolvedStore:
+    metadata = {"name": "notes", "namespace": "team-a"}
+    store = {"apiVersion": "simplemem.io/v1alpha1", "kind": "MemoryStore", "metadata": metadata, "spec": spec}
+    return resolve(parse_store(store))
+
+
+@pytest.mark.parametrize(
+    ("tier", "model", "dimension", "lexical", "replicas"),
+    [
+        ("Minimal", "all-MiniLM-L6-v2", 384, "RankBM25", 1),
+        ("CostEffective", "all-mpnet-base-v2", 768, "Tantivy", 1),
+        ("GPUAccelerated", "bge-large-en-v1.5", 1024, "Tantivy", 3),
+        ("Enterprise", "bge-large-en-v1.5", 1024, "Tantivy", 6),
+        ("Hybrid", "all-mpnet-base-v2", 768, "Tantivy", 1),
+    ],
+)
+def test_a_tier_fills_in_its_row(tier: str, model: str, dimension: int, lexical: str, replicas: int) -> None:
+    storage = {"storage": S3} if tier in ("GPUAccelerated", "Enterprise") else {}
+    store = resolved(tier=tier, **storage)
+    assert (store.embedding.model, store.embedding.dimension) == (model, dimension)
+    assert (store.lexical, store.retrieval.replicas) == (lexical, replicas)
+
+
+def test_the_prefix_keeps_stores_of_one_bucket_apart() -> None:
+    store = resolved(storage=S3)
+    assert store.storage.kind is StorageKind.S3
+    assert store.storage.s3 is not None
+    assert store.storage.s3.prefix == "team-a/notes"
+
+
+def test_slashes_around_a_prefix_are_taken_off() -> None:
+    store = resolved(storage={"s3": {"bucket": "abc", "prefix": "/a/b/"}})
+    assert store.storage.s3 is not None
+    assert store.storage.s3.prefix == "a/b"
+
+
+def test_a_named_number_of_replicas_keeps_the_tiers_autoscaler_away() -> None:
+    assert resolved(tier="Enterprise", storage=S3).autoscaling is not None
+    assert resolved(tier="Enterprise", storage=S3, retrieval={"replicas": 2}).autoscaling is None
+
+
+def test_an_overlap_of_none_is_none() -> None:
+    assert resolved(compression={"overlapTurns": 0}).compression.overlap_turns == 0
+
+
+def test_a_secret_turns_the_language_model_on() -> None:
+    assert resolved().llm.mode == "Rules"
+    assert resolved(llm={"secretName": "keys"}).llm.mode == "Model"
+
+
+def test_without_a_list_only_the_own_namespace_may_reach_the_port() -> None:
+    assert resolved().access.allowed_namespaces == ["team-a"]
+
+
+def test_what_is_not_in_force_is_named() -> None:
+    store = resolved(backup={"s3": {"bucket": "abc"}}, budget={"monthlyUSD": "5"}, retention={"unusedDays": 9})
+    assert not_in_force(store) == ("backup", "retention", "budget")
+    assert not_in_force(resolved()) == ()
+
+
+def test_lancedb_cloud_blocks_the_store_with_a_reason() -> None:
+    reason = blocking_reason(resolved(storage={"lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "k"}}))
+    assert reason is not None
+    assert "storage.lanceDBCloud" in reason
+    assert blocking_reason(resolved()) is None
