@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from simplemem_api.cost import Cost, monthly_cost
 from simplemem_api.load import parse_store
 from simplemem_api.prices import LLM_PRICES, reference_month
@@ -84,7 +85,7 @@ def test_cheapest_routing_plans_with_the_cheapest_model() -> None:
 def test_a_model_without_a_price_says_so() -> None:
     cost = cost_of(tier="Minimal", llm={"models": ["ollama/llama3"], "apiBase": "http://ollama:11434"})
     item = next(item for item in cost.items if item.name == "LLM")
-    assert (item.monthly_usd, item.basis) == (0, "ollama/llama3: not in the price catalogue")
+    assert (item.monthly_usd, item.basis) == (Decimal(0), "ollama/llama3: not in the price catalogue")
 
 
 def test_a_suspended_store_pays_for_its_data_only() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from simplemem_api.errors import InvalidStoreError
 from simplemem_api.load import load_store, parse_store
 from simplemem_api.resolve import resolve

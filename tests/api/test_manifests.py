@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from simplemem_api.load import load_store
 from simplemem_api.resolve import resolve
 from simplemem_api.tiers import TIERS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from simplemem_api.in_force import blocking_reason, not_in_force
 from simplemem_api.load import parse_store
 from simplemem_api.resolve import resolve
