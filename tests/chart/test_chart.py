@@ -1,0 +1,135 @@
+"""The chart renders what its values say, refuses wrong ones, and its objects are valid for a real API server."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from simplemem_api.load import load_store
+from tests.harness.build import ensure
+
+CHART = Path(__file__).resolve().parents[2] / "charts" / "simplemem-operator"
+HELM = str(ensure(["helm"])["helm"])
+NAMESPACE = "simplemem-system"
+
+
+def helm(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([HELM, *args], capture_output=True, text=True, check=False)
+
+
+def template(*sets: str) -> list[dict[str, Any]]:
+    flags = [part for value in sets for part in ("--set", value)]
+    done = helm("template", "mem", str(CHART), "--kube-version", "1.35.4", "-n", NAMESPACE, *flags)
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def kinds(*sets: str) -> list[str]:
+    return sorted(document["kind"] for document in template(*sets))
+
+
+def one(kind: str, *sets: str) -> dict[str, Any]:
+    return next(document for document in template(*sets) if document["kind"] == kind)
+
+
+def container(*sets: str) -> dict[str, Any]:
+    found: dict[str, Any] = one("Deployment", *sets)["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def test_lint_finds_nothing() -> None:
+    done = helm("lint", "--strict", str(CHART))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_default_values_give_the_whole_operator() -> None:
+    assert kinds() == [
+        "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Deployment", "NetworkPolicy", "Service",
+        "ServiceAccount",
+    ]  # fmt: skip
+
+
+def test_one_replica_is_never_joined_by_a_second() -> None:
+    spec = one("Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate")
+
+
+def test_the_crd_is_the_generated_one_and_survives_an_uninstall() -> None:
+    crd = one("CustomResourceDefinition")
+    assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    assert crd == yaml.safe_load((CHART.parents[1] / "crds" / "memorystore.yaml").read_text())
+
+
+def test_the_crd_can_be_left_to_others() -> None:
+    assert "CustomResourceDefinition" not in kinds("crds.enabled=false")
+
+
+def test_named_namespaces_get_roles_instead_of_a_cluster_role() -> None:
+    found = kinds("watchNamespaces={team-a,team-b}")
+    assert "ClusterRole" not in found
+    assert (found.count("Role"), found.count("RoleBinding")) == (2, 2)
+    assert "--namespace=team-a" in container("watchNamespaces={team-a,team-b}")["args"]
+
+
+def test_no_role_allows_everything() -> None:
+    for rule in one("ClusterRole")["rules"]:
+        assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
+
+
+def test_secrets_are_only_read() -> None:
+    rules = [rule for rule in one("ClusterRole")["rules"] if "secrets" in rule["resources"]]
+    assert {verb for rule in rules for verb in rule["verbs"]} <= {"get", "list", "watch"}
+
+
+def test_the_pod_passes_the_restricted_standard() -> None:
+    pod = one("Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_a_digest_wins_over_a_tag() -> None:
+    digest = f"sha256:{'a' * 64}"
+    assert container(f"image.digest={digest}", "image.tag=x")["image"].endswith(f"@{digest}")
+    assert container("image.tag=x")["image"].endswith(":x")
+
+
+def test_a_service_monitor_is_made_when_asked_for() -> None:
+    assert one("ServiceMonitor", "metrics.serviceMonitor.enabled=true")["spec"]["endpoints"][0]["port"] == "metrics"
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ("resyncSeconds=1", "resyncSeconds"),
+        ("logLevel=LOUD", "logLevel"),
+        ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("watchNamespaces={Team}", "watchNamespaces"),
+        ("replicas=2", "replicas"),
+        ("serviceImage.digest=latest", "digest"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(value: str, named: str) -> None:
+    done = helm("template", "mem", str(CHART), "--kube-version", "1.35.4", "--set", value)
+    assert done.returncode != 0
+    assert named in done.stderr
+
+
+def test_a_service_account_of_ones_own_needs_its_name() -> None:
+    done = helm("template", "mem", str(CHART), "--kube-version", "1.35.4", "--set", "serviceAccount.create=false")
+    assert "serviceAccount.name is needed" in done.stderr
+    assert "ServiceAccount" not in kinds("serviceAccount.create=false", "serviceAccount.name=mine")
+
+
+def test_the_notes_hold_a_store_that_reads() -> None:
+    notes = (CHART / "templates" / "NOTES.txt").read_text()
+    text = notes.split("<<'YAML'\n", 1)[1].split("  YAML\n", 1)[0]
+    assert load_store(text).spec.tier == "Minimal"
