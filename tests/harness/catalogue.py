@@ -1,0 +1,86 @@
+"""Which programs the harness builds, and from which Go module of ``programs/`` each one comes."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROGRAMS_DIR = Path(__file__).resolve().parent / "programs"
+"""One folder per Go module: go.mod and go.sum pin what is built, tools.go or main.go says which package."""
+
+KUBERNETES_VERSION = "v1.35.4"
+"""Version that the Kubernetes programs report; equal to the one that programs/kubernetes/go.mod requires."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program that ``go build`` makes."""
+
+    name: str
+    """File name of the program."""
+    module: str
+    """Folder below ``programs/`` that holds its go.mod."""
+    package: str
+    """Import path of its main package; ``.`` for a main of our own."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """String variables that the linker sets, by import path."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the Go module."""
+        return PROGRAMS_DIR / self.module
+
+    @property
+    def linker_flags(self) -> str:
+        """Value of ``-ldflags``: neither symbols nor debug data, which halve the size, and the variables."""
+        return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in sorted(self.variables.items()))])
+
+
+def _kubernetes(name: str) -> Program:
+    # Without these the server calls itself v0.0.0, and clients refuse to talk to it.
+    prefix = "k8s.io/component-base/version."
+    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    variables = {
+        f"{prefix}gitVersion": KUBERNETES_VERSION,
+        f"{prefix}gitMajor": major,
+        f"{prefix}gitMinor": minor,
+        f"{prefix}gitTreeState": "clean",
+    }
+    return Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", variables)
+
+
+PROGRAMS = {
+    program.name: program
+    for program in (
+        Program("etcd", "etcd", "."),
+        _kubernetes("kube-apiserver"),
+        _kubernetes("kube-controller-manager"),
+        _kubernetes("kube-scheduler"),
+        _kubernetes("kubectl"),
+        _kubernetes("kubelet"),
+        _kubernetes("kube-proxy"),
+        Program("helm", "helm", "helm.sh/helm/v3/cmd/helm"),
+        Program("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
+        Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+        Program("coredns", "coredns", "github.com/coredns/coredns"),
+        Program("metrics-server", "metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+        Program("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
+        Program("pause", "pause", "."),
+    )
+}
+"""Every program, by name."""
+
+CONTROL_PLANE = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "helm",
+    "kubeconform",
+)
+"""What the tests against a control plane and the chart's tests run."""
+
+NODE = (*CONTROL_PLANE, "kubelet", "kube-proxy", "coredns", "metrics-server", "versitygw", "pause")
+"""What a node with running pods needs besides the packages of the distribution."""
+
+SETS = {"control-plane": CONTROL_PLANE, "node": NODE}
+"""Sets that ``python3 -m tests.harness.build`` accepts by name."""

@@ -1,0 +1,3 @@
+module simplemem.io/harness/pause
+
+go 1.25.0
