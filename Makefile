@@ -37,12 +37,14 @@ $(SERVICE)/.ready: requirements/service.txt requirements/service-dev.txt pyproje
 
 generate: $(OPERATOR)/.ready ## Write the CRD, the chart's copy, the field reference and the chart's README
 	@$(OPERATOR)/bin/python crds/generate.py
+	@$(OPERATOR)/bin/python charts/generate.py
 
 lint: init ## ruff, import-linter, and that nothing generated is stale
 	@$(OPERATOR)/bin/ruff check .
 	@$(OPERATOR)/bin/ruff format --check .
 	@$(OPERATOR)/bin/lint-imports --no-cache
 	@$(OPERATOR)/bin/python crds/generate.py --check
+	@$(OPERATOR)/bin/python charts/generate.py --check
 
 typecheck: init ## strict mypy, each part in its own environment
 	@$(OPERATOR)/bin/mypy crds operator tests/operator tests/cluster tests/harness tests/e2e tests/chart
