@@ -21,9 +21,9 @@ Installs the MemoryStore CRD and the operator that turns each MemoryStore into a
 helm install simplemem charts/simplemem-operator --namespace simplemem-system --create-namespace
 ```
 
-The CRD is a template, so an upgrade updates it, and it is kept by an uninstall, with every store. The operator runs once
-(`Recreate`), non-root, on a read-only root file system, and may read Secrets, never write them. With `watchNamespaces` it gets a Role in
-each of those namespaces and no cluster-wide right.
+The CRD is a template, so an upgrade updates it, and it is kept by an uninstall, with every store. The operator runs
+once (`Recreate`), non-root, on a read-only root file system, and may read Secrets, never write them. With
+`watchNamespaces` it gets a Role in each of those namespaces and no cluster-wide right.
 
 ## Values
 

@@ -1,0 +1,219 @@
+"""Speed of one store over HTTP: durable answers, ingest, search, start-up and memory.
+
+    .venv/service/bin/python benchmarks/service.py [--entries 10000]
+
+Starts `simplemem up` on a temporary folder, sends synthetic turns (Zipf-distributed words, 8 to 24 a turn, 50 users),
+and prints one JSON line a figure: name, value, unit, conditions. Machines are noisy: compare figures of one run only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+STORE = """
+apiVersion: simplemem.io/v1alpha1
+kind: MemoryStore
+metadata: {name: bench}
+spec: {tier: Minimal, lexical: {engine: Tantivy}, compression: {densityThreshold: "0"}}
+"""
+USERS = 50
+VOCABULARY = 20_000
+TURNS_A_BATCH = 50
+
+
+class Text:
+    """Synthetic turns, the same for every run."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(7)  # noqa: S311 - repeatable data, no secret
+        syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
+        self.words = ["".join(self.random.choices(syllables, k=self.random.randint(2, 4))) for _ in range(VOCABULARY)]
+        self.weights = [1 / (rank + 2) for rank in range(VOCABULARY)]
+
+    def sentence(self, least: int = 8, most: int = 24) -> str:
+        """A sentence of Zipf-distributed words."""
+        words = self.random.choices(self.words, self.weights, k=self.random.randint(least, most))
+        return " ".join(words).capitalize() + "."
+
+    def batch(self, number: int, size: int) -> dict[str, Any]:
+        """The body of POST /v1/turns."""
+        turns = [
+            {
+                "id": f"{number}-{place}",
+                "speaker": self.random.choice(["Ada", "Ben"]),
+                "text": self.sentence(),
+                "timestamp": f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}T10:00:00Z",
+            }
+            for place in range(size)
+        ]
+        return {"user_id": f"user-{number % USERS}", "session_id": f"session-{number}", "turns": turns}
+
+
+def emit(name: str, value: float, unit: str, **conditions: Any) -> None:
+    """Print one figure."""
+    print(json.dumps({"name": name, "value": round(value, 3), "unit": unit, "conditions": conditions}), flush=True)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which a share of the values lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[tuple[httpx.Client, int, float]]:
+    """A running service: its client, its process id and the seconds until it was ready."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (folder / "store.yaml").write_text(STORE)
+    command = [sys.executable, "-m", "simplemem_service", "up", "-f", str(folder / "store.yaml")]
+    command += ["--port", str(port), "--data", str(folder / "data")]
+    started = time.monotonic()
+    with (folder / "service.log").open("a") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+            wait_ready(client, process)
+            yield client, process.pid, time.monotonic() - started
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def wait_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    """Return when /readyz says 200."""
+    while process.poll() is None:
+        try:
+            if client.get("/readyz").status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise SystemExit("the service ended before it was ready")
+
+
+def wait_done(client: httpx.Client, operation: str) -> None:
+    """Return when an operation has succeeded."""
+    while (state := client.get(f"/v1/operations/{operation}").json()["state"]) != "Succeeded":
+        if state == "Failed":
+            raise SystemExit(f"operation {operation} failed")
+        time.sleep(0.02)
+
+
+def measure_ingest(client: httpx.Client, text: Text, entries: int) -> None:
+    """Turns a second until the last is searchable."""
+    started = time.monotonic()
+    last = ""
+    for number in range(entries // TURNS_A_BATCH):
+        answer = client.post("/v1/turns", json=text.batch(number, TURNS_A_BATCH))
+        last = answer.raise_for_status().json()["operation_id"]
+    wait_done(client, last)
+    conditions = {"turns": entries, "batch": TURNS_A_BATCH, "clients": 1}
+    emit("ingest", entries / (time.monotonic() - started), "turns/s", **conditions)
+
+
+def measure_acknowledgement(client: httpx.Client, text: Text, rounds: int = 200) -> None:
+    """Time until a batch of five turns is durable, with nothing else going on but its ingest."""
+    times = []
+    last = ""
+    for number in range(rounds):
+        started = time.perf_counter()
+        answer = client.post("/v1/turns", json=text.batch(100_000 + number, 5))
+        times.append((time.perf_counter() - started) * 1000)
+        last = answer.raise_for_status().json()["operation_id"]
+    wait_done(client, last)
+    emit("acknowledge_p50", statistics.median(times), "ms", batch=5, rounds=rounds)
+    emit("acknowledge_p99", percentile(times, 0.99), "ms", batch=5, rounds=rounds)
+
+
+def ask(client: httpx.Client, query: str, user: str) -> float:
+    """Milliseconds of one search."""
+    started = time.perf_counter()
+    client.post("/v1/search", json={"query": query, "top_k": 10, "filter": {"user_id": user}}).raise_for_status()
+    return (time.perf_counter() - started) * 1000
+
+
+def measure_search(client: httpx.Client, text: Text, entries: int, rounds: int = 300) -> None:
+    """Latency of one client, and throughput of sixteen, within one user's memory and over all."""
+    questions = [(text.sentence(4, 9), f"user-{number % USERS}") for number in range(rounds)]
+    for query, user in questions[:20]:
+        ask(client, query, user)
+    times = [ask(client, query, user) for query, user in questions]
+    emit("search_p50", statistics.median(times), "ms", entries=entries, clients=1, scope="user")
+    emit("search_p95", percentile(times, 0.95), "ms", entries=entries, clients=1, scope="user")
+    times = []
+    for query, _ in questions:
+        started = time.perf_counter()
+        client.post("/v1/search", json={"query": query, "top_k": 10}).raise_for_status()
+        times.append((time.perf_counter() - started) * 1000)
+    emit("search_all_p50", statistics.median(times), "ms", entries=entries, clients=1, scope="store")
+    emit("search_all_p95", percentile(times, 0.95), "ms", entries=entries, clients=1, scope="store")
+    probes: list[float] = []
+    stop = threading.Event()
+    watcher = threading.Thread(target=_probe, args=(client, probes, stop))
+    watcher.start()
+    started = time.monotonic()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda question: ask(client, *question), questions * 2))
+    elapsed = time.monotonic() - started
+    stop.set()
+    watcher.join()
+    emit("search_throughput", 2 * rounds / elapsed, "1/s", entries=entries, clients=16, scope="user")
+    emit("livez_p99_under_load", percentile(probes, 0.99), "ms", clients=16, probes=len(probes))
+
+
+def _probe(client: httpx.Client, times: list[float], stop: threading.Event) -> None:
+    while not stop.is_set():
+        started = time.perf_counter()
+        client.get("/livez").raise_for_status()
+        times.append((time.perf_counter() - started) * 1000)
+        time.sleep(0.02)
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process, in MB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main() -> None:
+    """Measure a fresh store, then its second start."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--entries", type=int, default=10_000, help="turns to remember (default 10000)")
+    entries: int = parser.parse_args().entries
+    text = Text()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with service(folder) as (client, pid, seconds):
+            emit("start_empty", seconds, "s")
+            measure_ingest(client, text, entries)
+            measure_acknowledgement(client, text)
+            measure_search(client, text, entries)
+            emit("resident", resident_mb(pid), "MB", entries=entries)
+        with service(folder) as (client, pid, seconds):
+            emit("start_full", seconds, "s", entries=entries)
+            emit("resident_after_start", resident_mb(pid), "MB", entries=entries)
+
+
+if __name__ == "__main__":
+    main()
