@@ -73,10 +73,10 @@ cluster: $(OPERATOR)/.ready ## One real Kubernetes node on this machine (Debian,
 cluster-down: ## Stop the node and leave nothing
 	@$(PYTHON) -m tests.harness.cluster down
 
-e2e: $(OPERATOR)/.ready ## Images, node, helm install, real pods, real memory in and out
+e2e: init ## Images, node, helm install, real pods, real memory in and out
 	@$(OPERATOR)/bin/python -m tests.harness.images
 	@$(OPERATOR)/bin/python -m tests.harness.cluster up
-	@$(OPERATOR)/bin/python -m pytest tests/e2e --capture=no; status=$$?; \
+	@$(OPERATOR)/bin/python -m tests.harness.cluster run -- $(OPERATOR)/bin/python -m pytest tests/e2e --capture=no; status=$$?; \
 	  $(if $(KEEP),true,$(PYTHON) -m tests.harness.cluster down); exit $$status
 
 bench: $(SERVICE)/.ready ## Benchmarks; each prints one JSON line a figure
