@@ -70,8 +70,11 @@ class Buildah:
         return output.strip().splitlines()[-1]
 
     def export(self, reference: str, archive: Path) -> None:
-        """Write an image to an OCI archive, which holds its name; not compressed, since it is read once, right here."""
-        self._run("push", "--disable-compression", reference, f"oci-archive:{archive}:{reference}")
+        """Write an image with its name to an archive.
+
+        Docker's format, since an OCI archive is always compressed: a minute of work for what is read once, right here.
+        """
+        self._run("push", reference, f"docker-archive:{archive}:{reference}")
 
     def prune(self) -> None:
         """Remove images that no name and no layer of a named one leads to."""

@@ -197,7 +197,7 @@ def main() -> None:
     cluster = Cluster()
     try:
         if options.command == "run":
-            sys.exit(cluster.run([word for word in options.argv if word != "--"]))
+            sys.exit(cluster.run(options.argv[1:] if options.argv[:1] == ["--"] else options.argv))
         answer = getattr(cluster, options.command)()
     except HarnessError as error:
         sys.exit(f"{parser.prog}: {error}")
