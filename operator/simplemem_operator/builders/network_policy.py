@@ -1,0 +1,32 @@
+"""The NetworkPolicy: who may reach a store's pods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simplemem_operator import labels
+from simplemem_operator.builders.common import build_object
+from simplemem_operator.constants import PORT
+from simplemem_operator.models.desired import Desired, Manifest
+
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+"""Label that every namespace carries with its own name."""
+
+
+def build_network_policy(desired: Desired) -> Manifest:
+    """Admits the allowed namespaces and the operator to the port, and nobody to anything else."""
+    store = desired.store
+    namespaces = sorted({*store.access.allowed_namespaces})
+    if desired.operator_namespace is not None:
+        namespaces = sorted({*namespaces, desired.operator_namespace})
+    sources: list[dict[str, Any]] = [
+        {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: namespace}}} for namespace in namespaces
+    ]
+    body = {
+        "spec": {
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": labels.NAME, labels.INSTANCE_LABEL: store.name}},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": sources, "ports": [{"port": PORT, "protocol": "TCP"}]}] if sources else [],
+        }
+    }
+    return build_object(desired, "networking.k8s.io/v1", "NetworkPolicy", store.name, "access", body)

@@ -1,0 +1,177 @@
+"""The pods of a store: what all its workloads share."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from simplemem_api.resolved import ResolvedStore, StorageKind
+from simplemem_operator import labels, names
+from simplemem_operator.builders.config_map import render_store
+from simplemem_operator.constants import (
+    CONFIG_FOLDER,
+    CONFIG_HASH,
+    CONTAINER,
+    DATA_FOLDER,
+    DRAIN_SECONDS,
+    GRACE_SECONDS,
+    MODELS_FOLDER,
+    PORT,
+    SECRET_HASH,
+    START_SECONDS,
+    STORE_FILE,
+    TOKENS_FOLDER,
+    USER_ID,
+)
+from simplemem_operator.models.desired import Desired, Manifest
+
+HASH_LENGTH = 16
+"""Hexadecimal digits of a hash in an annotation; enough to tell two contents apart, short enough to read."""
+
+
+def build_pod_template(desired: Desired, component: str, role: str) -> Manifest:
+    """Template of a workload's pods; its hashes change exactly when the pods must be replaced."""
+    store = desired.store
+    return {
+        "metadata": {
+            "labels": labels.labels(store.name, component),
+            "annotations": {
+                **store.pods.annotations,
+                CONFIG_HASH: _hash(render_store(store)),
+                SECRET_HASH: _hash(repr(sorted(desired.secret_hashes.items()))),
+            },
+        },
+        "spec": {
+            "serviceAccountName": store.name,
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER_ID,
+                "runAsGroup": USER_ID,
+                "fsGroup": USER_ID,
+                # A large volume would otherwise be walked at every start.
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [_container(desired, role)],
+            "volumes": _volumes(store),
+            **_scheduling(store),
+        },
+    }
+
+
+def secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
+    """Secrets that the pods read, each with the keys that it must have."""
+    wanted: dict[str, tuple[str, ...]] = {}
+    if store.storage.s3 is not None and store.storage.s3.credentials_secret_name:
+        wanted[store.storage.s3.credentials_secret_name] = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    if store.llm.secret_name:
+        wanted.setdefault(store.llm.secret_name, ())
+    if store.access.token_secret_name:
+        wanted.setdefault(store.access.token_secret_name, ())
+    return wanted
+
+
+def _container(desired: Desired, role: str) -> Manifest:
+    store = desired.store
+    return {
+        "name": CONTAINER,
+        "image": desired.images.service,
+        "imagePullPolicy": desired.images.pull_policy,
+        "args": ["serve"],
+        "env": _environment(store, role),
+        **({"envFrom": [{"secretRef": {"name": store.llm.secret_name}}]} if store.llm.secret_name else {}),
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "resources": store.pods.resources,
+        "volumeMounts": _mounts(store),
+        "startupProbe": {
+            "httpGet": {"path": "/livez", "port": "http"},
+            "periodSeconds": 1,
+            "failureThreshold": START_SECONDS,
+        },
+        "livenessProbe": {
+            "httpGet": {"path": "/livez", "port": "http"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 6,
+        },
+        "readinessProbe": {
+            "httpGet": {"path": "/readyz", "port": "http"},
+            "periodSeconds": 2,
+            "timeoutSeconds": 5,
+            "failureThreshold": 2,
+        },
+        # Serve on until no proxy sends requests here any more; the image has no shell to sleep with.
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def _environment(store: ResolvedStore, role: str) -> list[dict[str, Any]]:
+    env: list[dict[str, Any]] = [
+        {"name": "SIMPLEMEM_ROLE", "value": role},
+        {"name": "SIMPLEMEM_STORE_FILE", "value": f"{CONFIG_FOLDER}/{STORE_FILE}"},
+        {"name": "SIMPLEMEM_DATA", "value": DATA_FOLDER},
+        {"name": "SIMPLEMEM_TOKENS", "value": TOKENS_FOLDER},
+    ]
+    if store.embedding.weights is not None:
+        env.append({"name": "SIMPLEMEM_MODELS", "value": MODELS_FOLDER})
+    s3 = store.storage.s3
+    if s3 is not None and s3.credentials_secret_name:
+        env += [
+            {"name": key, "valueFrom": {"secretKeyRef": {"name": s3.credentials_secret_name, "key": key}}}
+            for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        ]
+    return env
+
+
+def _mounts(store: ResolvedStore) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = [
+        {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
+        {"name": "data", "mountPath": DATA_FOLDER},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a mount of its own
+    ]
+    if store.access.token_secret_name:
+        mounts.append({"name": "tokens", "mountPath": TOKENS_FOLDER, "readOnly": True})
+    if store.embedding.weights is not None:
+        mounts.append({"name": "models", "mountPath": MODELS_FOLDER, "readOnly": True})
+    return mounts
+
+
+def _volumes(store: ResolvedStore) -> list[dict[str, Any]]:
+    is_volume = store.storage.kind is StorageKind.PVC
+    claim = {"persistentVolumeClaim": {"claimName": names.data(store.name)}}
+    volumes: list[dict[str, Any]] = [
+        {"name": "config", "configMap": {"name": names.config_map(store.name)}},
+        {"name": "data", **(claim if is_volume else {"emptyDir": {}})},
+        {"name": "tmp", "emptyDir": {}},
+    ]
+    if store.access.token_secret_name:
+        volumes.append({"name": "tokens", "secret": {"secretName": store.access.token_secret_name}})
+    weights = store.embedding.weights
+    if weights is not None and weights.claim_name:
+        read_only = {"claimName": weights.claim_name, "readOnly": True}
+        volumes.append({"name": "models", "persistentVolumeClaim": read_only})
+    elif weights is not None and weights.image:
+        volumes.append({"name": "models", "image": {"reference": weights.image}})
+    return volumes
+
+
+def _scheduling(store: ResolvedStore) -> dict[str, Any]:
+    pods = store.pods
+    wanted = {
+        "nodeSelector": pods.node_selector,
+        "tolerations": pods.tolerations,
+        "affinity": pods.affinity,
+        "priorityClassName": pods.priority_class_name,
+    }
+    return {key: value for key, value in wanted.items() if value}
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]

@@ -1,0 +1,141 @@
+"""What the conditions of a store are, from what a pass found. Pure.
+
+Each function answers for one condition: whether it holds, why, and the cause in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simplemem_api.conditions import ConditionType, Reason
+from simplemem_api.in_force import blocking_reason, not_in_force
+from simplemem_api.resolved import ResolvedStore, StorageKind
+from simplemem_operator import names
+from simplemem_operator.models.observed import Observed
+
+Verdict = tuple[bool | None, str, str]
+"""Whether a condition holds (None: unknown), its reason and its message."""
+
+CHECK_REASONS = frozenset(str(reason) for reason in Reason)
+"""Reasons that a pod may give; any other is passed on as a message only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a pass knows when it judges."""
+
+    store: ResolvedStore
+    """The store."""
+    observed: Observed
+    """What exists of it."""
+    failure: Verdict | None = None
+    """Why the pass itself failed; it overrules Ready."""
+
+
+def judge(findings: Findings) -> dict[ConditionType, Verdict]:
+    """Every condition of the store, `Ready` first."""
+    parts = {
+        ConditionType.STORAGE_READY: _storage(findings),
+        ConditionType.EMBEDDING_READY: _check(findings, "embedding", Reason.MODEL_LOADED, Reason.MODEL_LOADING),
+        ConditionType.RETRIEVAL_READY: _retrieval(findings),
+        ConditionType.INGEST_HEALTHY: _check(findings, "ingest", Reason.INGESTING, Reason.RECONCILING),
+    }
+    return {ConditionType.READY: _ready(findings, parts), **parts}
+
+
+def blocker(store: ResolvedStore, observed: Observed) -> Verdict | None:
+    """Why no pods may be started or replaced now; None where they may."""
+    for secret in observed.secrets:
+        if not secret.is_there:
+            message = f"secret '{secret.name}' does not exist in namespace '{store.namespace}'; create it"
+            return False, Reason.SECRET_MISSING, message
+        if secret.missing_keys:
+            keys = ", ".join(f"'{key}'" for key in secret.missing_keys)
+            message = f"secret '{secret.name}' has no key {keys}; add it or name another secret"
+            return False, Reason.SECRET_KEY_MISSING, message
+    reason = blocking_reason(store)
+    return (False, Reason.NOT_IN_FORCE, reason) if reason else None
+
+
+def _ready(findings: Findings, parts: Mapping[ConditionType, Verdict]) -> Verdict:
+    store, observed = findings.store, findings.observed
+    if findings.failure is not None:
+        return findings.failure
+    if observed.foreign:
+        found = ", ".join(observed.foreign)
+        return False, Reason.FOREIGN_OBJECT, f"{found} belongs to somebody else and is left alone; rename or remove it"
+    blocked = blocker(store, observed)
+    if blocked is not None:
+        return blocked
+    if store.suspend:
+        return False, Reason.SUSPENDED, "suspended: no pods run, the data is kept"
+    for verdict in parts.values():
+        if verdict[0] is not True:
+            return False, verdict[1], verdict[2]
+    missing = not_in_force(store)
+    note = f"; not yet in force: {', '.join(missing)}" if missing else ""
+    return True, Reason.READY, f"the store answers{note}"
+
+
+def _storage(findings: Findings) -> Verdict:
+    store, observed = findings.store, findings.observed
+    check = _worst_check(observed, "storage")
+    if check is not None and not check.get("ok"):
+        return False, _reason(check, Reason.STORAGE_UNWRITABLE), _message(check)
+    if store.storage.kind is StorageKind.PVC:
+        claim = observed.child("PersistentVolumeClaim", names.data(store.name))
+        phase = claim.get("status", {}).get("phase", "Pending") if claim else "Pending"
+        if phase != "Bound":
+            name = names.data(store.name)
+            return False, Reason.VOLUME_PENDING, f"claim '{name}' is {phase}; is there a StorageClass that serves it?"
+        return True, Reason.VOLUME_BOUND, f"claim '{names.data(store.name)}' is bound"
+    if check is None:
+        return None, Reason.RECONCILING, "no pod has reported on the bucket yet"
+    return True, Reason.BUCKET_REACHABLE, "the bucket can be read and written"
+
+
+def _check(findings: Findings, name: str, good: Reason, unknown: Reason) -> Verdict:
+    check = _worst_check(findings.observed, name)
+    if findings.store.suspend:
+        return None, Reason.SUSPENDED, "suspended"
+    if check is None:
+        return None, unknown, f"no pod has reported on {name} yet"
+    if not check.get("ok"):
+        return False, _reason(check, unknown), _message(check)
+    return True, good, _message(check)
+
+
+def _retrieval(findings: Findings) -> Verdict:
+    store, observed = findings.store, findings.observed
+    if store.suspend:
+        return None, Reason.SUSPENDED, "suspended"
+    waiting = sorted({pod.waiting for pod in observed.pods if pod.waiting})
+    deployment = observed.child("Deployment", names.retrieval(store.name))
+    if deployment is None:
+        return None, Reason.RECONCILING, "no pods yet"
+    status = deployment.get("status", {})
+    wanted = int(deployment["spec"].get("replicas", 1))
+    ready = int(status.get("readyReplicas", 0))
+    updated = int(status.get("updatedReplicas", 0))
+    is_current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    if is_current and min(ready, updated) >= wanted > 0:
+        return True, Reason.PODS_READY, f"{wanted} of {wanted} pods answer"
+    if waiting:
+        return False, Reason.PODS_FAILING, "; ".join(waiting)
+    return False, Reason.PODS_NOT_READY, f"{min(ready, wanted)} of {wanted} pods answer"
+
+
+def _worst_check(observed: Observed, name: str) -> Mapping[str, Any] | None:
+    checks = [pod.checks[name] for pod in observed.pods if name in pod.checks]
+    return next((check for check in checks if not check.get("ok")), checks[0] if checks else None)
+
+
+def _reason(check: Mapping[str, Any], default: Reason) -> str:
+    reason = str(check.get("reason", ""))
+    return reason if reason in CHECK_REASONS else default
+
+
+def _message(check: Mapping[str, Any]) -> str:
+    return str(check.get("message", ""))[:1024]

@@ -1,0 +1,79 @@
+"""Settings of the operator, from its command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from simplemem_operator.models.desired import Images
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where Kubernetes writes the namespace of a pod."""
+
+DEFAULT_IMAGE = "ghcr.io/simplemem/simplemem-service:0.1.0"
+"""Image of the service where none is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of the operator."""
+
+    kubeconfig: Path | None
+    """Credentials; None: those of the pod, or of the environment variable KUBECONFIG."""
+    namespaces: tuple[str, ...]
+    """Namespaces to watch; none: all of them."""
+    images: Images
+    """What the pods of every store run."""
+    resync_seconds: float
+    """How often a Ready store is looked at when nothing happens, in seconds."""
+    poll_seconds: float
+    """How often the pods of a Ready store are asked for their figures, in seconds."""
+    workers: int
+    """Passes at the same time."""
+    port: int
+    """Port of /healthz, /readyz and /metrics."""
+    log_level: str
+    """Least severe log line that is written."""
+    operator_namespace: str | None
+    """Where the operator itself runs; None: outside the cluster."""
+
+
+def read_config(arguments: Sequence[str] | None = None) -> Config:
+    """Settings from the command line; a wrong one ends the program with a message that names it."""
+    parser = argparse.ArgumentParser(prog="simplemem-operator", description="Turns MemoryStores into running memories.")
+    parser.add_argument("--kubeconfig", type=Path, help="credentials; default: the pod's own, or KUBECONFIG")
+    parser.add_argument("--namespace", action="append", default=[], help="namespace to watch, repeatable; default: all")
+    parser.add_argument("--service-image", default=DEFAULT_IMAGE, help="image of the stores' pods")
+    parser.add_argument(
+        "--service-image-pull-policy", default="IfNotPresent", choices=["Always", "IfNotPresent", "Never"]
+    )
+    parser.add_argument("--resync-seconds", type=_seconds, default=300.0, help="how often a quiet store is looked at")
+    parser.add_argument("--poll-seconds", type=_seconds, default=30.0, help="how often pods give their figures")
+    parser.add_argument("--workers", type=int, default=8, help="passes at the same time")
+    parser.add_argument("--metrics-port", type=int, default=8080, help="port of /healthz, /readyz and /metrics")
+    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    parsed = parser.parse_args(arguments)
+    if parsed.kubeconfig is not None and not parsed.kubeconfig.is_file():
+        parser.error(f"--kubeconfig: '{parsed.kubeconfig}' is no file")
+    is_inside = parsed.kubeconfig is None and NAMESPACE_FILE.exists() and "KUBECONFIG" not in os.environ
+    return Config(
+        kubeconfig=parsed.kubeconfig,
+        namespaces=tuple(dict.fromkeys(parsed.namespace)),
+        images=Images(parsed.service_image, parsed.service_image_pull_policy),
+        resync_seconds=parsed.resync_seconds,
+        poll_seconds=min(parsed.poll_seconds, parsed.resync_seconds),
+        workers=max(1, parsed.workers),
+        port=parsed.metrics_port,
+        log_level=parsed.log_level,
+        operator_namespace=NAMESPACE_FILE.read_text().strip() if is_inside else None,
+    )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' must be at least 1")
+    return value

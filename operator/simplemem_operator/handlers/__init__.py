@@ -1,0 +1,1 @@
+"""The only importers of kopf: they parse an event and make one call."""

@@ -1,0 +1,22 @@
+"""Counters and gauges of the operator; names are part of the contract."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECONCILE_SECONDS = Histogram(
+    "simplemem_operator_reconcile_seconds",
+    "Time of a pass over one store, in seconds",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+"""Time of a pass."""
+RECONCILE_ERRORS = Counter("simplemem_operator_reconcile_errors_total", "Passes that ended with an error", ["error"])
+"""Passes that ended with an error, by its class."""
+STORES = Gauge("simplemem_operator_stores", "MemoryStores that the operator looks after")
+"""Stores under care."""
+STORE_READY = Gauge("simplemem_operator_store_ready", "1 where a store is Ready, else 0", ["namespace", "name"])
+"""Readiness of each store."""
+STORE_COST = Gauge("simplemem_operator_store_cost_usd", "Monthly cost of a store, US dollars", ["namespace", "name"])
+"""Cost of each store."""
+API_WRITES = Counter("simplemem_operator_api_writes_total", "Write requests to the API server", ["verb", "kind"])
+"""Writes, by verb and kind; constant while nothing changes."""

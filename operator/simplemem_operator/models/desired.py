@@ -1,0 +1,38 @@
+"""What the builders work from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from simplemem_api.resolved import ResolvedStore
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as its JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What the pods of every store run."""
+
+    service: str
+    """Image of the service."""
+    pull_policy: str = "IfNotPresent"
+    """When the kubelet pulls it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A store as its children are built from it."""
+
+    store: ResolvedStore
+    """The store with every default filled in."""
+    uid: str
+    """Identity of the MemoryStore, for ownerReferences."""
+    images: Images
+    """What the pods run."""
+    secret_hashes: Mapping[str, str] = field(default_factory=dict)
+    """Hash of the data of each Secret that the pods read, by name."""
+    operator_namespace: str | None = None
+    """Where the operator itself runs, so that it may reach the pods; None: outside the cluster."""

@@ -1,0 +1,123 @@
+"""(findings, previous status, now) -> status, and the event that is due. Pure.
+
+A status is written only when it says something new: times alone are not news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from simplemem_api.conditions import ConditionType
+from simplemem_api.cost import monthly_cost
+from simplemem_api.resolved import ResolvedStore
+from simplemem_operator import labels, names
+from simplemem_operator.builders.deployment import RETRIEVAL
+from simplemem_operator.conditions import Findings, Verdict, judge
+from simplemem_operator.models.observed import Observed
+
+TRUTH = {True: "True", False: "False", None: "Unknown"}
+"""How a condition's status is spelled."""
+
+
+def build_status(findings: Findings, generation: int, previous: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The status of a store whose spec could be read."""
+    store, observed = findings.store, findings.observed
+    cost = monthly_cost(store)
+    status: dict[str, Any] = {
+        "observedGeneration": generation,
+        "conditions": _conditions(judge(findings), generation, previous, now),
+        "tier": str(store.tier),
+        "endpoint": f"http://{store.name}.{store.namespace}.svc",
+        "access": _access(store),
+        "selector": labels.as_text(labels.selector(store.name, RETRIEVAL)),
+        "embedding": {"model": store.embedding.model, "dimension": store.embedding.dimension},
+        "cost": {
+            "monthlyUSD": str(cost.monthly_usd),
+            "items": [
+                {"name": item.name, "monthlyUSD": str(item.monthly_usd), "basis": item.basis} for item in cost.items
+            ],
+            "catalogue": cost.catalogue,
+        },
+    }
+    deployment = observed.child("Deployment", names.retrieval(store.name))
+    if deployment is not None:
+        status["replicas"] = int(deployment.get("status", {}).get("replicas", 0))
+    return status | _figures(observed, previous)
+
+
+def build_failed_status(
+    verdict: Verdict, generation: int, previous: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """The status of a store whose spec could not be read; what was known before stays."""
+    conditions = _conditions({ConditionType.READY: verdict}, generation, previous, now)
+    kept = {key: value for key, value in previous.items() if key not in ("observedGeneration", "conditions")}
+    return {**kept, "observedGeneration": generation, "conditions": conditions}
+
+
+def is_news(status: Mapping[str, Any], previous: Mapping[str, Any]) -> bool:
+    """Whether a status says anything that the previous one does not; conditions of other writers do not count."""
+    own = {condition["type"] for condition in status["conditions"]}
+    before = dict(previous)
+    before["conditions"] = [found for found in previous.get("conditions", ()) if found["type"] in own]
+    return _timeless(status) != _timeless(before)
+
+
+def ready_of(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The condition Ready of a status; empty where there is none."""
+    conditions = status.get("conditions", ())
+    return next((found for found in conditions if found["type"] == ConditionType.READY), {})
+
+
+def _timeless(status: Mapping[str, Any]) -> dict[str, Any]:
+    conditions = sorted(
+        ({key: value for key, value in found.items() if key != "lastTransitionTime"} for found in status["conditions"]),
+        key=lambda found: str(found["type"]),
+    )
+    return {**status, "conditions": conditions}
+
+
+def _conditions(
+    verdicts: Mapping[ConditionType, Verdict], generation: int, previous: Mapping[str, Any], now: datetime
+) -> list[dict[str, Any]]:
+    before = {found["type"]: found for found in previous.get("conditions", ())}
+    conditions = []
+    for kind, (holds, reason, message) in verdicts.items():
+        truth, old = TRUTH[holds], before.get(str(kind), {})
+        is_same = old.get("status") == truth
+        conditions.append(
+            {
+                "type": str(kind),
+                "status": truth,
+                "observedGeneration": generation,
+                "lastTransitionTime": old["lastTransitionTime"] if is_same else _time(now),
+                "reason": str(reason),
+                "message": message,
+            }
+        )
+    return conditions
+
+
+def _time(now: datetime) -> str:
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _access(store: ResolvedStore) -> str:
+    namespaces = ", ".join(store.access.allowed_namespaces) or "no namespace"
+    if store.access.token_secret_name:
+        return f"bearer token, from {namespaces}"
+    return f"no token, from {namespaces}"
+
+
+def _figures(observed: Observed, previous: Mapping[str, Any]) -> dict[str, int]:
+    spelled = {"entries": "entries", "storage_bytes": "storageBytes", "pending_turns": "pendingTurns"}
+    figures: dict[str, int] = {}
+    for name, field in spelled.items():
+        values = [pod.figures[name] for pod in observed.pods if name in pod.figures]
+        # Between two pods, such as during a roll, the last known figure stands.
+        if values:
+            figures[field] = max(values)
+        elif field in previous:
+            figures[field] = previous[field]
+    return figures
