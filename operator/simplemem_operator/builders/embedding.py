@@ -1,0 +1,94 @@
+"""The embedding pods on GPU nodes, and the names by which they are reached."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from simplemem_api.resolved import ResolvedGpu
+from simplemem_api.workload_spec import SpotPolicy
+from simplemem_operator import labels, names
+from simplemem_operator.builders.common import build_object
+from simplemem_operator.builders.podspec import build_pod_template
+from simplemem_operator.constants import PORT
+from simplemem_operator.models.desired import Desired, Manifest
+
+EMBEDDING = "embedding"
+"""Component that embeds."""
+
+SPOT_LABELS = (
+    ("cloud.google.com/gke-spot", "true"),
+    ("eks.amazonaws.com/capacityType", "SPOT"),
+    ("kubernetes.azure.com/scalesetpriority", "spot"),
+)
+"""Labels of spot nodes on GKE, EKS and AKS."""
+
+SPOT_TOLERATIONS = [
+    {"key": "cloud.google.com/gke-spot", "operator": "Equal", "value": "true", "effect": "NoSchedule"},
+    {"key": "kubernetes.azure.com/scalesetpriority", "operator": "Equal", "value": "spot", "effect": "NoSchedule"},
+]
+"""Taints of spot nodes on GKE and AKS; EKS puts none."""
+
+
+def build_embedding_stateful_set(desired: Desired) -> Manifest | None:
+    """Pods with one GPU each, at first as few as the spec allows; None where texts are embedded elsewhere.
+
+    Without `replicas` beyond the first application: the backlog decides them.
+    """
+    store, gpu = desired.store, desired.store.embedding.gpu
+    if gpu is None:
+        return None
+    template = copy.deepcopy(build_pod_template(desired, EMBEDDING, EMBEDDING))
+    pod = template["spec"]
+    container = pod["containers"][0]
+    # The weights are cached on a volume of the pod's own; the store's volume belongs to its one writer.
+    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != "data"] + [
+        {"name": "data", "emptyDir": {}}
+    ]
+    resources: dict[str, Any] = container["resources"]
+    limits = {**resources.get("limits", {}), gpu.resource_name: "1"}
+    container["resources"] = {**resources, "limits": limits}
+    pod["nodeSelector"] = {**pod.get("nodeSelector", {}), **gpu.node_selector}
+    pod["tolerations"] = [*pod.get("tolerations", []), *gpu.tolerations, *_spot_tolerations(gpu)]
+    affinity = _spot_affinity(gpu)
+    if affinity and "affinity" not in pod:
+        pod["affinity"] = affinity
+    body = {
+        "spec": {
+            "replicas": 0 if store.suspend else gpu.min_replicas,
+            "serviceName": names.embedding(store.name),
+            "podManagementPolicy": "Parallel",
+            "selector": {"matchLabels": labels.selector(store.name, EMBEDDING)},
+            "template": template,
+        }
+    }
+    return build_object(desired, "apps/v1", "StatefulSet", names.embedding(store.name), EMBEDDING, body)
+
+
+def build_embedding_service(desired: Desired) -> Manifest | None:
+    """Headless Service of the embedding pods; None where there are none."""
+    store = desired.store
+    if store.embedding.gpu is None:
+        return None
+    body = {
+        "spec": {
+            "clusterIP": "None",
+            "selector": labels.selector(store.name, EMBEDDING),
+            "ports": [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}],
+        }
+    }
+    return build_object(desired, "v1", "Service", names.embedding(store.name), EMBEDDING, body)
+
+
+def _spot_tolerations(gpu: ResolvedGpu) -> list[dict[str, Any]]:
+    return [] if gpu.spot is SpotPolicy.NEVER else SPOT_TOLERATIONS
+
+
+def _spot_affinity(gpu: ResolvedGpu) -> dict[str, Any]:
+    terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": [value]}]} for key, value in SPOT_LABELS]
+    if gpu.spot is SpotPolicy.PREFERRED:
+        preferred = [{"weight": 100, "preference": term} for term in terms]
+        return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    if gpu.spot is SpotPolicy.REQUIRED:
+        return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+    return {}

@@ -1,0 +1,127 @@
+"""One loop a store: no wake-up is lost, no failure ends it, no store holds up another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from simplemem_operator.heartbeat import Heartbeat
+from simplemem_operator.loops import StoreLoops
+from simplemem_operator.reconcile import Outcome
+
+KEY = ("team-a", "notes")
+READY = Outcome(exists=True, is_ready=True, has_failed=False)
+
+
+async def until(check: Callable[[], bool], within: float = 5) -> None:
+    async with asyncio.timeout(within):
+        while not check():  # noqa: ASYNC110 - polls a counter of another thread
+            await asyncio.sleep(0.005)
+
+
+class Passes:
+    """Counts passes; `answer` is what each gives."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+        self.answer: Callable[[tuple[str, str]], Outcome] = lambda _: READY
+
+    def __call__(self, namespace: str, name: str) -> Outcome:
+        self.seen.append((namespace, name))
+        return self.answer((namespace, name))
+
+
+@pytest.fixture
+async def passes() -> Passes:
+    return Passes()
+
+
+@pytest.fixture
+async def loops(passes: Passes) -> AsyncIterator[StoreLoops]:
+    made = StoreLoops(passes, Heartbeat(), workers=2, poll_seconds=3600)
+    yield made
+    await made.close()
+
+
+async def test_a_wake_up_during_a_pass_makes_one_more(loops: StoreLoops, passes: Passes) -> None:
+    gate = threading.Event()
+
+    def wait(_: tuple[str, str]) -> Outcome:
+        gate.wait(5)
+        return READY
+
+    passes.answer = wait
+    loops.wake(KEY)
+    await until(lambda: len(passes.seen) == 1)
+    for _ in range(3):
+        loops.wake(KEY)
+    gate.set()
+    await until(lambda: len(passes.seen) == 2)
+    await asyncio.sleep(0.05)
+    assert len(passes.seen) == 2
+
+
+async def test_an_unexpected_error_does_not_end_the_loop(loops: StoreLoops, passes: Passes) -> None:
+    def fail(_: tuple[str, str]) -> Outcome:
+        raise RuntimeError("boom")
+
+    passes.answer = fail
+    loops.wake(KEY)
+    await until(lambda: len(passes.seen) == 1)
+    passes.answer = lambda _: READY
+    loops.wake(KEY)
+    await until(lambda: len(passes.seen) == 2)
+    assert loops.stores == [KEY]
+
+
+async def test_a_slow_store_holds_up_no_other(loops: StoreLoops, passes: Passes) -> None:
+    gate = threading.Event()
+
+    def answer(key: tuple[str, str]) -> Outcome:
+        if key == KEY:
+            gate.wait(5)
+        return READY
+
+    passes.answer = answer
+    loops.wake(KEY)
+    for number in range(5):
+        loops.wake(("team-b", f"s{number}"))
+    await until(lambda: len(passes.seen) == 6)
+    gate.set()
+
+
+async def test_a_store_that_is_gone_is_forgotten(loops: StoreLoops, passes: Passes) -> None:
+    passes.answer = lambda _: Outcome(exists=False, is_ready=False, has_failed=False)
+    loops.wake(KEY)
+    await until(lambda: not loops.stores)
+    loops.wake_known(KEY)
+    await asyncio.sleep(0.02)
+    assert len(passes.seen) == 1
+
+
+async def test_the_wait_grows_with_failures_up_to_a_cap(loops: StoreLoops) -> None:
+    delays = [loops._delay(None, failures, 0) for failures in range(1, 12)]
+    assert delays[0] == 2
+    assert delays == sorted(delays)
+    assert delays[-1] == 120
+
+
+def test_a_heart_that_stopped_is_told_from_one_that_beats() -> None:
+    now = [0.0]
+    heartbeat = Heartbeat(lambda: now[0])
+    assert heartbeat.complaint() == ""
+    now[0] = 61
+    assert "has not ticked" in heartbeat.complaint()
+    heartbeat.tick()
+    heartbeat.begin(KEY)
+    now[0] = 100
+    assert heartbeat.complaint() == ""
+    heartbeat.tick()
+    now[0] = 61 + 181
+    heartbeat.tick()
+    assert "team-a/notes" in heartbeat.complaint()
+    heartbeat.end(KEY)
+    assert heartbeat.complaint() == ""

@@ -1,0 +1,153 @@
+"""What the status says, and when it is written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from simplemem_api.conditions import Reason
+from simplemem_operator.conditions import Findings
+from simplemem_operator.events import build_event
+from simplemem_operator.models.observed import Observed, PodHealth, SecretState
+from simplemem_operator.status import build_failed_status, build_status, is_news, ready_of
+from tests.support.stores import S3, make_manifest, make_store
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+GOOD = {name: {"ok": True, "message": "fine"} for name in ("storage", "embedding", "ingest")}
+
+
+def deployment(name: str = "notes-retrieval", wanted: int = 1, ready: int = 1, waiting_generation: int = 1) -> Any:
+    status = {"observedGeneration": 1, "replicas": wanted, "readyReplicas": ready, "updatedReplicas": wanted}
+    metadata = {"name": name, "generation": waiting_generation}
+    return {"kind": "Deployment", "metadata": metadata, "spec": {"replicas": wanted}, "status": status}
+
+
+def claim(phase: str = "Bound") -> Any:
+    return {"kind": "PersistentVolumeClaim", "metadata": {"name": "notes-data"}, "status": {"phase": phase}}
+
+
+def pod(checks: Any = GOOD, waiting: str = "", **figures: int) -> PodHealth:
+    return PodHealth("retrieval", is_ready=True, checks=checks, figures=figures, waiting=waiting)
+
+
+def status_of(observed: Observed, previous: Any = None, failure: Any = None, **spec: Any) -> dict[str, Any]:
+    return build_status(Findings(make_store(**spec), observed, failure), 3, previous or {}, NOW)
+
+
+def healthy(**figures: int) -> Observed:
+    return Observed((deployment(), claim()), pods=(pod(GOOD, "", **figures),))
+
+
+def test_a_store_whose_parts_are_well_is_ready() -> None:
+    status = status_of(healthy(entries=5, storage_bytes=10, pending_turns=0), tier="Minimal")
+    assert [(found["type"], found["status"]) for found in status["conditions"]] == [
+        ("Ready", "True"), ("StorageReady", "True"), ("EmbeddingReady", "True"), ("RetrievalReady", "True"),
+        ("IngestHealthy", "True"),
+    ]  # fmt: skip
+    assert (status["entries"], status["storageBytes"], status["pendingTurns"]) == (5, 10, 0)
+    assert status["cost"]["monthlyUSD"] == "32.84"
+    assert status["endpoint"] == "http://notes.team-a.svc"
+
+
+def test_every_condition_stands_from_the_first_pass_on() -> None:
+    status = status_of(Observed(()), tier="Minimal")
+    assert len(status["conditions"]) == 5
+    assert all(found["observedGeneration"] == 3 and found["message"] for found in status["conditions"])
+
+
+@pytest.mark.parametrize(
+    ("observed", "spec", "reason", "words"),
+    [
+        (Observed((), secrets=(SecretState("bucket-keys", False),)), {"storage": S3}, "SecretMissing", "bucket-keys"),
+        (
+            Observed((), secrets=(SecretState("bucket-keys", True, ("AWS_ACCESS_KEY_ID",)),)),
+            {"storage": S3}, "SecretKeyMissing", "AWS_ACCESS_KEY_ID",
+        ),
+        (Observed((deployment(), claim("Pending"))), {}, "VolumePending", "StorageClass"),
+        (Observed((), ("Service/notes",)), {}, "ForeignObject", "Service/notes"),
+        (healthy(), {"suspend": True}, "Suspended", "data is kept"),
+        (
+            Observed((deployment(ready=0), claim()), pods=(pod(waiting="ImagePullBackOff: no such image"),)),
+            {}, "PodsFailing", "no such image",
+        ),
+        (Observed((deployment(wanted=1, ready=0), claim()), pods=(pod(),)), {}, "PodsNotReady", "0 of 1"),
+        (
+            Observed((deployment(), claim()), pods=(
+                pod({**GOOD, "storage": {"ok": False, "reason": "StorageUnwritable", "message": "no space left"}}),
+            )),
+            {}, "StorageUnwritable", "no space left",
+        ),
+        (
+            Observed((deployment(), claim()), pods=(
+                pod({**GOOD, "embedding": {"ok": False, "reason": "ModelNotFound", "message": "acme/x: nowhere"}}),
+            )),
+            {}, "ModelNotFound", "acme/x",
+        ),
+        (
+            Observed(()), {"storage": {"lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "k"}}},
+            "NotInForce", "storage.lanceDBCloud",
+        ),
+    ],
+)  # fmt: skip
+def test_ready_names_the_cause(observed: Observed, spec: dict[str, Any], reason: str, words: str) -> None:
+    ready = ready_of(status_of(observed, **spec))
+    assert (ready["status"], ready["reason"]) == ("False", reason)
+    assert words in ready["message"]
+
+
+def test_a_reason_that_nobody_knows_is_passed_on_as_words_only() -> None:
+    check = {"ok": False, "reason": "drop table", "message": "odd"}
+    ready = ready_of(status_of(Observed((deployment(), claim()), pods=(pod({**GOOD, "embedding": check}),))))
+    assert (ready["reason"], ready["message"]) == ("ModelLoading", "odd")
+
+
+def test_what_is_not_in_force_is_named_while_ready() -> None:
+    ready = ready_of(status_of(healthy(), budget={"monthlyUSD": "5"}))
+    assert ready["message"] == "the store answers; not yet in force: budget"
+
+
+def test_a_failed_pass_says_why() -> None:
+    failure = (False, Reason.FORBIDDEN, "PATCH /apis/apps: 403: cannot patch deployments")
+    assert ready_of(status_of(healthy(), failure=failure))["reason"] == "Forbidden"
+
+
+def test_times_alone_are_no_news() -> None:
+    before = status_of(healthy())
+    later = build_status(Findings(make_store(), healthy()), 3, {}, NOW + timedelta(hours=1))
+    assert later != before
+    assert not is_news(later, before)
+
+
+def test_a_condition_keeps_the_time_of_its_last_change() -> None:
+    before = status_of(healthy())
+    later = build_status(Findings(make_store(), healthy()), 4, before, NOW + timedelta(hours=1))
+    assert ready_of(later)["lastTransitionTime"] == "2026-03-01T12:00:00Z"
+    assert is_news(later, before)
+
+
+def test_conditions_of_others_are_no_news() -> None:
+    before = status_of(healthy())
+    foreign = {"type": "Audited", "status": "True", "lastTransitionTime": "x", "reason": "R", "message": ""}
+    assert not is_news(status_of(healthy()), {**before, "conditions": [*before["conditions"], foreign]})
+
+
+def test_the_last_known_figures_stand_between_two_pods() -> None:
+    before = status_of(healthy(entries=7))
+    assert status_of(Observed((deployment(), claim())), before)["entries"] == 7
+
+
+def test_a_spec_that_cannot_be_read_keeps_what_was_known() -> None:
+    before = status_of(healthy(entries=7))
+    status = build_failed_status((False, Reason.INVALID_SPEC, "spec.tier: wrong"), 9, before, NOW)
+    assert (status["entries"], status["observedGeneration"], ready_of(status)["reason"]) == (7, 9, "InvalidSpec")
+
+
+def test_the_event_tells_the_reason_on_the_store() -> None:
+    manifest = make_manifest()
+    manifest["metadata"]["uid"] = "u"
+    event = build_event(manifest, {"status": "False", "reason": "SecretMissing", "message": "m" * 2000}, NOW)
+    assert (event["type"], event["reason"]) == ("Warning", "SecretMissing")
+    assert event["involvedObject"]["name"] == "notes"
+    assert len(event["message"]) <= 1024
