@@ -23,7 +23,7 @@ class S3:
     """A bucket that exists and is empty at first."""
     access_key: str = "harness-access"
     """Access key of the one account."""
-    secret_key: str = "harness-secret-for-tests-only"  # noqa: S105 - of a server that dies with the test
+    secret_key: str = "harness-secret-for-tests-only"
     """Secret key of the one account."""
 
     def environment(self) -> dict[str, str]:

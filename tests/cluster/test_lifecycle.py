@@ -1,0 +1,98 @@
+"""The operator itself: quiet when nothing changes, absent, doubled, cut off."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from tests.cluster.conftest import ACCOUNT, CHILD_KINDS, SYSTEM, Operator, Space, eventually
+from tests.cluster.test_children import KEYS, ON_A_VOLUME, S3
+
+WRITER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
+
+
+def versions(space: Space) -> dict[str, str]:
+    items = json.loads(space.kubectl("get", f"{CHILD_KINDS},smem", "-o", "json"))["items"]
+    return {f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in items}
+
+
+def test_sixty_quiet_seconds_see_no_write(space: Space, operator: Operator) -> None:
+    space.secret("bucket-keys", **KEYS)
+    resources = {"requests": {"cpu": "0.5", "memory": "1024Mi"}, "limits": {"memory": "1Gi"}}
+    space.store(
+        "one", tier="Minimal", pods={"resources": resources, "tolerations": [{"key": "x", "operator": "Exists"}]}
+    )
+    space.store("two", storage=S3, retrieval={"replicas": 2})
+    space.store("three", storage=S3, autoscaling={"minReplicas": 2, "maxReplicas": 3})
+    space.store("four", storage={"s3": {"bucket": "memories", "credentialsSecretName": "absent"}})
+    for name in ("one", "two", "three", "four"):
+        space.settled(name)
+    time.sleep(10)
+    before, written = versions(space), len(space.plane.writes(WRITER))
+    counted = operator.metrics("simplemem_operator_api_writes_total")
+    time.sleep(60)
+    assert versions(space) == before
+    assert len(space.plane.writes(WRITER)) == written
+    assert operator.metrics("simplemem_operator_api_writes_total") == counted
+
+
+def test_a_store_deleted_while_no_operator_runs_leaves_nothing(
+    bare_space: Space, credentials: Path, tmp_path: Path
+) -> None:
+    operator = Operator(credentials, tmp_path)
+    operator.start()
+    bare_space.store(tier="Minimal", storage={"deletionPolicy": "Delete"})
+    eventually(lambda: bare_space.names() == ON_A_VOLUME)
+    operator.stop()
+    bare_space.kubectl("delete", "smem", "notes", "--timeout=10s")
+    operator.start()
+    eventually(lambda: bare_space.names() == set(), within=30)
+    operator.stop()
+
+
+def test_two_operators_make_no_child_twice(space: Space, credentials: Path, tmp_path: Path) -> None:
+    second = Operator(credentials, tmp_path, "second")
+    second.start()
+    space.store(tier="Minimal")
+    eventually(lambda: space.names() == ON_A_VOLUME)
+    space.settled()
+    time.sleep(3)
+    before = versions(space)
+    time.sleep(12)
+    assert versions(space) == before
+    second.stop()
+
+
+def test_an_api_server_that_stands_still_is_survived(space: Space, operator: Operator) -> None:
+    space.store(tier="Minimal")
+    eventually(lambda: space.names() == ON_A_VOLUME)
+    with space.plane.paused():
+        time.sleep(8)
+        assert operator.healthz()[0] == 200
+    space.kubectl("delete", "service", "notes")
+    eventually(lambda: space.names() == ON_A_VOLUME, within=90)
+
+
+def test_a_restarted_api_server_is_found_again(space: Space, operator: Operator) -> None:
+    space.store(tier="Minimal")
+    eventually(lambda: space.names() == ON_A_VOLUME)
+    space.plane.restart_api_server(down_seconds=2)
+    space.kubectl("delete", "configmap", "notes-config")
+    eventually(lambda: space.names() == ON_A_VOLUME, within=90)
+    assert operator.healthz()[0] == 200
+
+
+def test_an_upgrade_leaves_pod_templates_as_they_are(space: Space, credentials: Path, tmp_path: Path) -> None:
+    space.store(tier="Minimal")
+    eventually(lambda: space.names() == ON_A_VOLUME)
+    space.settled()
+    before = space.get("deployment", "notes-retrieval")
+    again = Operator(credentials, tmp_path, "again")
+    again.start()
+    time.sleep(5)
+    after = space.get("deployment", "notes-retrieval")
+    again.stop()
+    assert before is not None
+    assert after is not None
+    assert after["spec"]["template"] == before["spec"]["template"]
