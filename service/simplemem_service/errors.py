@@ -4,12 +4,18 @@ ServiceError
 |- TransientError          a retry may help
 |  |- StorageUnavailableError
 |  |- OverloadedError
+|  |- NotReadyError
+|  |- LeaseLostError
 |- PermanentError          a retry gives the same
-|- ConfigError
-|- IdentityMismatchError
-|- ModelNotFoundError
-|- EmbeddingError
-|- InvalidInputError
+   |- ConfigError
+   |- IdentityMismatchError
+   |- ModelNotFoundError
+   |- EmbeddingError
+   |- DamagedSegmentError
+   |- InvalidInputError
+   |- NotFoundError
+   |- ConflictError
+   |- UnauthorizedError
 """
 
 from __future__ import annotations
@@ -38,6 +44,24 @@ class OverloadedError(TransientError):
     """A queue is full; the caller should wait and try again."""
 
     code = "Overloaded"
+
+
+class NotReadyError(TransientError):
+    """A part of the service has not started yet; the message says which and why."""
+
+    code = "NotReady"
+
+
+class LeaseLostError(TransientError):
+    """Another process writes the tables now."""
+
+    code = "LeaseLost"
+
+
+class IndexBrokenError(TransientError):
+    """A lexical or vector index is damaged; it is rebuilt from the table."""
+
+    code = "IndexBroken"
 
 
 class PermanentError(ServiceError):
@@ -70,6 +94,12 @@ class EmbeddingError(PermanentError):
     code = "EmbeddingFailed"
 
 
+class DamagedSegmentError(PermanentError):
+    """A journal segment does not match its checksum."""
+
+    code = "DamagedSegment"
+
+
 class InvalidInputError(PermanentError):
     """The caller's data is wrong; `field` says where."""
 
@@ -78,3 +108,21 @@ class InvalidInputError(PermanentError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class NotFoundError(PermanentError):
+    """What was asked for does not exist."""
+
+    code = "NotFound"
+
+
+class ConflictError(PermanentError):
+    """The request contradicts an earlier one."""
+
+    code = "Conflict"
+
+
+class UnauthorizedError(PermanentError):
+    """The bearer token is missing or wrong."""
+
+    code = "Unauthorized"

@@ -47,7 +47,10 @@ class StoreCounts:
 
 
 class Storage(ABC):
-    """A store of entries and turns. One process writes; any number read. Errors are `StorageError`s."""
+    """A store of entries and turns. One process writes; any number read.
+
+    Errors are `StorageUnavailableError`s unless a method names others.
+    """
 
     @abstractmethod
     async def open(self, identity: StoreIdentity) -> None:
@@ -58,12 +61,20 @@ class Storage(ABC):
         """Release what `open` took."""
 
     @abstractmethod
+    async def known_turns(self, keys: Sequence[str]) -> frozenset[str]:
+        """Those of the keys whose turns are already kept."""
+
+    @abstractmethod
     async def add_turns(self, turns: Sequence[Turn]) -> None:
         """Keep turns as they were said; a turn whose key is already there is left as it is."""
 
     @abstractmethod
     async def add_entries(self, entries: Sequence[EmbeddedEntry]) -> int:
         """Write entries, one commit, and return the table's version; an id already there is left as it is."""
+
+    @abstractmethod
+    async def maintain(self) -> None:
+        """Compact the tables and drop versions that no reader needs; for the one writer, between two batches."""
 
     @abstractmethod
     async def read_entry(self, entry_id: str) -> Entry | None:

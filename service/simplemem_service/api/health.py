@@ -1,0 +1,49 @@
+"""Probes, metrics and the front page; open to all, since they tell nothing that was remembered."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib import resources
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from simplemem_service.api.context import ServiceOf
+
+router = APIRouter()
+
+
+@router.get("/livez", tags=["health"], summary="Whether the process runs")
+async def livez() -> dict[str, bool]:
+    """Answered from the first moment, also while a model loads."""
+    return {"alive": True}
+
+
+@router.get("/readyz", tags=["health"], summary="Whether requests should come here")
+async def readyz(service: ServiceOf) -> JSONResponse:
+    """503 with the reasons until storage, model and views are ready."""
+    report = service.health.report() | {"figures": service.figures()}
+    return JSONResponse(report, 200 if service.health.is_ready else 503)
+
+
+@router.get("/metrics", tags=["health"], summary="Metrics in Prometheus' form")
+async def metrics(service: ServiceOf) -> Response:
+    """All names begin with simplemem_."""
+    return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/", include_in_schema=False)
+async def front_page(service: ServiceOf) -> HTMLResponse:
+    """What this is and where to go."""
+    store = service.config.store
+    page = resources.files("simplemem_service").joinpath("api", "front_page.html").read_text(encoding="utf-8")
+    fields = {
+        "name": store.name,
+        "namespace": store.namespace,
+        "tier": str(store.tier),
+        "role": str(service.config.role),
+    }
+    for key, value in fields.items():
+        page = page.replace(f"{{{{{key}}}}}", escape(value))
+    return HTMLResponse(page)

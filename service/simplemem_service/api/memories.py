@@ -1,0 +1,80 @@
+"""Routes that show what is remembered, and how much."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from simplemem_service.api.context import Caller, PartsOf, ServiceOf
+from simplemem_service.api.schemas import EntriesOut, EntryOut, Id, PageIn
+from simplemem_service.errors import InvalidInputError, NotFoundError
+
+router = APIRouter(tags=["memories"])
+
+CURSOR_PREFIX = "after:"
+
+
+@router.get("/v1/entries", summary="List memories, oldest first")
+async def list_entries(page: Annotated[PageIn, Query()], parts: PartsOf, _caller: Caller) -> EntriesOut:
+    """A page at a time: pass `next_cursor` as `cursor` until there is none."""
+    found = await parts.storage.list_entries(page.to_model(), after=_position(page.cursor), limit=page.limit + 1)
+    shown = found[: page.limit]
+    next_cursor = _cursor(shown[-1].position) if len(found) > page.limit else None
+    return EntriesOut.model_construct(entries=[EntryOut.of(entry) for entry in shown], next_cursor=next_cursor)
+
+
+@router.get("/v1/entries/{entry_id}", summary="One memory")
+async def get_entry(entry_id: Id, parts: PartsOf, _caller: Caller) -> EntryOut:
+    """Read from the table itself."""
+    entry = await parts.storage.read_entry(entry_id)
+    if entry is None:
+        raise NotFoundError(f"entry '{entry_id}' does not exist")
+    return EntryOut.of(entry)
+
+
+@router.get("/v1/status", summary="Counts, model, backlog")
+async def get_status(service: ServiceOf, parts: PartsOf, _caller: Caller) -> dict[str, Any]:
+    """What the store holds and how far it is behind."""
+    store = parts.store
+    counts = await parts.storage.counts()
+    follower, worker = parts.follower, parts.worker
+    return {
+        "name": store.name,
+        "namespace": store.namespace,
+        "tier": store.tier,
+        "role": service.config.role,
+        "ready": service.health.is_ready,
+        "entries": counts.entries,
+        "turns": counts.turns,
+        "storage_bytes": counts.size_bytes,
+        "model": store.embedding.model,
+        "dimension": service.dimension,
+        "lexical": store.lexical,
+        "llm_mode": "Rules",
+        "table_version": service.index_version,
+        "index_lag_rows": service.lag(counts.entries) if follower else None,
+        "pending_turns": service.pending_turns,
+        "oldest_pending_seconds": round(worker.oldest_pending_seconds(time.time_ns()), 3) if worker else None,
+        "spend": {"month_usd": 0.0, "basis": "Rules mode: no language model is called"},
+    }
+
+
+def _cursor(position: int) -> str:
+    return base64.urlsafe_b64encode(f"{CURSOR_PREFIX}{position}".encode()).decode().rstrip("=")
+
+
+def _position(cursor: str | None) -> int:
+    if cursor is None:
+        return -1
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        prefix, number = text[: len(CURSOR_PREFIX)], text[len(CURSOR_PREFIX) :]
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInputError("cursor", "cursor: must be the next_cursor of the page before") from error
+    if prefix != CURSOR_PREFIX or not number.isascii() or not number.isdigit() or len(number) > 18:
+        raise InvalidInputError("cursor", "cursor: must be the next_cursor of the page before")
+    return int(number)

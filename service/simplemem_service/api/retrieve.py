@@ -1,0 +1,68 @@
+"""Routes that answer questions."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter
+
+from simplemem_service.api.context import Caller, PartsOf, ServiceOf
+from simplemem_service.api.schemas import HitOut, RetrieveIn, RetrieveOut, SearchIn, SearchOut
+from simplemem_service.constants import CONCURRENT_REQUESTS_MAX
+from simplemem_service.errors import NotReadyError, OverloadedError
+from simplemem_service.lifecycle import Service
+from simplemem_service.models.query import EntryFilter, Query, Retrieved
+from simplemem_service.parts import Parts
+
+router = APIRouter(tags=["ask"])
+
+
+@router.post("/v1/search", summary="Find memories")
+async def search(body: SearchIn, service: ServiceOf, parts: PartsOf, _caller: Caller) -> SearchOut:
+    """Results best first, and one text of them that fits `max_tokens`."""
+    started = time.perf_counter()
+    defaults = parts.store.retrieval
+    found = await _retrieve(
+        service,
+        parts,
+        Query(
+            text=body.query,
+            top_k=body.top_k or defaults.top_k,
+            max_tokens=body.max_tokens or defaults.max_tokens,
+            filter=body.filter.to_model(),
+            explain=body.explain,
+        ),
+    )
+    return SearchOut.model_construct(
+        results=[HitOut.of_hit(hit) for hit in found.hits],
+        context=found.context,
+        context_tokens=found.context_tokens,
+        took_ms=round((time.perf_counter() - started) * 1000, 2),
+    )
+
+
+@router.post("/retrieve", summary="Find memories, the documented call")
+async def retrieve(body: RetrieveIn, service: ServiceOf, parts: PartsOf, _caller: Caller) -> RetrieveOut:
+    """The same search with the store's settings."""
+    defaults = parts.store.retrieval
+    query = Query(
+        text=body.query,
+        top_k=body.top_k or defaults.top_k,
+        max_tokens=defaults.max_tokens,
+        filter=EntryFilter(user_id=body.user_id),
+    )
+    found = await _retrieve(service, parts, query)
+    return RetrieveOut.model_construct(results=[HitOut.of_hit(hit) for hit in found.hits])
+
+
+async def _retrieve(service: Service, parts: Parts, query: Query) -> Retrieved:
+    if parts.retriever is None:
+        raise NotReadyError("this pod ingests only; ask a retrieval pod")
+    if service.searches >= CONCURRENT_REQUESTS_MAX:
+        raise OverloadedError(f"{service.searches} searches are in progress; try again")
+    service.searches += 1
+    try:
+        with service.metrics.retrieve_seconds.time():
+            return await parts.retriever.retrieve(query)
+    finally:
+        service.searches -= 1

@@ -1,0 +1,259 @@
+"""What travels over HTTP; bounds are checked here, so that nothing behind it meets unbounded input."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from simplemem_service import constants
+from simplemem_service.models.entry import Entry
+from simplemem_service.models.operation import GivenTurn, OperationState
+from simplemem_service.models.query import EntryFilter, Hit
+
+
+def parse_time(value: object) -> datetime:
+    """An aware time in UTC from ISO 8601; without an offset it is UTC already."""
+    if isinstance(value, datetime):
+        parsed = value
+    elif isinstance(value, str):
+        try:
+            parsed = datetime.fromisoformat(value.strip())
+        except ValueError as error:
+            raise ValueError("must be a time in ISO 8601, such as 2026-03-01T10:00:00Z") from error
+    else:
+        raise ValueError("must be a time in ISO 8601, such as 2026-03-01T10:00:00Z")  # noqa: TRY004 - pydantic's way
+    try:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must lie between the years 1 and 9999") from error
+
+
+def format_time(value: datetime) -> str:
+    """A time as ISO 8601 with Z, to the second, or to the microsecond where it has any."""
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+Time = Annotated[datetime, BeforeValidator(parse_time), PlainSerializer(format_time, return_type=str)]
+"""ISO 8601 in and out; without an offset it is UTC."""
+Id = Annotated[str, Field(min_length=1, max_length=constants.ID_MAX_CHARS), AfterValidator(_not_blank)]
+"""An id or a name that the caller chooses."""
+Question = Annotated[str, Field(min_length=1, max_length=constants.QUERY_MAX_CHARS), AfterValidator(_not_blank)]
+"""A question."""
+TopK = Annotated[int, Field(ge=1, le=constants.TOP_K_MAX)]
+"""How many entries to return, at most."""
+
+
+class Wire(BaseModel):
+    """Base of requests: unknown fields are refused, since a misspelt one would be passed over."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class TurnIn(Wire):
+    """One utterance."""
+
+    id: Id | None = None
+    """The caller's id, listed in `sources` of what is found; the same id and text again is the same turn."""
+    speaker: Id
+    """Who said it."""
+    text: Annotated[str, Field(min_length=1, max_length=constants.TEXT_MAX_CHARS), AfterValidator(_not_blank)]
+    """What was said."""
+    timestamp: Time | None = None
+    """When it was said."""
+
+    def to_model(self) -> GivenTurn:
+        """The turn as the service works with it."""
+        return GivenTurn(speaker=self.speaker, text=self.text, id=self.id, timestamp=self.timestamp)
+
+
+class TurnsIn(Wire):
+    """Turns of one session, in order."""
+
+    user_id: Id = constants.DEFAULT_USER
+    """Whose memory."""
+    session_id: Id = constants.DEFAULT_SESSION
+    """Which conversation; turns sent later to the same session continue it."""
+    turns: Annotated[list[TurnIn], Field(min_length=1, max_length=constants.TURNS_MAX)]
+    """What was said."""
+
+
+class AcceptedOut(BaseModel):
+    """Turns that are durable."""
+
+    operation_id: str
+
+
+class OperationOut(BaseModel):
+    """How far an operation has come; Succeeded once its entries can be found through this address."""
+
+    operation_id: str
+    state: OperationState
+    turns: int
+    entries: int
+    dropped: int
+    error: str | None = None
+
+
+class CompressIn(Wire):
+    """A conversation as text: lines `Speaker: text`, optionally with `[time]` before; other lines continue or stand
+    for the user.
+    """
+
+    raw_conversation: Annotated[str, Field(min_length=1, max_length=constants.RAW_CONVERSATION_MAX_CHARS)]
+    """The text."""
+    user_id: Id = constants.DEFAULT_USER
+    """Whose memory."""
+    session_id: Id | None = None
+    """Which conversation; none: a new one."""
+
+
+class CompressOut(BaseModel):
+    """What became of a conversation."""
+
+    compressed_entries: int
+
+
+class FilterIn(Wire):
+    """What entries must match."""
+
+    user_id: Id | None = None
+    """Whose memory."""
+    session_id: Id | None = None
+    """Which conversation."""
+    persons: Annotated[list[Id], Field(max_length=100)] = Field(default_factory=list)
+    """All of these people take part."""
+    location: Id | None = None
+    """Where."""
+    from_: Annotated[Time | None, Field(alias="from")] = None
+    """Told at or after this time."""
+    to: Time | None = None
+    """Told at or before this time."""
+
+    def to_model(self) -> EntryFilter:
+        """The filter as the service works with it."""
+        return EntryFilter(
+            user_id=self.user_id,
+            session_id=self.session_id,
+            persons=tuple(self.persons),
+            location=self.location,
+            since=self.from_,
+            until=self.to,
+        )
+
+
+class PageIn(FilterIn):
+    """Which entries to list."""
+
+    limit: Annotated[int, Field(ge=1, le=constants.PAGE_MAX)] = 100
+    """Entries on the page."""
+    cursor: Annotated[str, Field(max_length=64)] | None = None
+    """`next_cursor` of the page before."""
+
+
+class RetrieveIn(Wire):
+    """A question, the documented way."""
+
+    query: Question
+    """The question."""
+    top_k: TopK | None = None
+    """How many entries; none: the store's own number."""
+    user_id: Id | None = None
+    """Whose memory; none: everybody's."""
+
+
+class SearchIn(Wire):
+    """A question."""
+
+    query: Question
+    """The question."""
+    top_k: TopK | None = None
+    """How many entries; none: the store's own number."""
+    max_tokens: Annotated[int, Field(ge=1, le=constants.CONTEXT_MAX_TOKENS)] | None = None
+    """Longest context, in the embedding model's tokens; none: the store's own number."""
+    filter: FilterIn = Field(default_factory=FilterIn)
+    """What entries must match."""
+    explain: bool = False
+    """Whether each signal's share of the score is wanted."""
+
+
+class EntryOut(BaseModel):
+    """A memory."""
+
+    entry_id: str
+    lossless_restatement: str
+    keywords: tuple[str, ...]
+    timestamp: Time | None
+    location: str | None
+    persons: tuple[str, ...]
+    entities: tuple[str, ...]
+    user_id: str
+    session_id: str
+    sources: tuple[str, ...]
+    valid_from: Time | None
+    valid_until: Time | None
+    superseded_by: str | None
+    created_at: Time | None
+
+    @classmethod
+    def fields_of(cls, entry: Entry) -> dict[str, Any]:
+        """The fields of an entry that are shown."""
+        return {name: getattr(entry, name) for name in EntryOut.model_fields}
+
+    @classmethod
+    def of(cls, entry: Entry) -> EntryOut:
+        """The entry as it is shown."""
+        return cls.model_construct(**cls.fields_of(entry))
+
+
+class HitOut(EntryOut):
+    """A memory that was found."""
+
+    score: float
+    scores: dict[str, float]
+
+    @classmethod
+    def of_hit(cls, hit: Hit) -> HitOut:
+        """The hit as it is shown."""
+        return cls.model_construct(**cls.fields_of(hit.entry), score=hit.score, scores=dict(hit.scores))
+
+
+class RetrieveOut(BaseModel):
+    """What was found, best first."""
+
+    results: list[HitOut]
+
+
+class SearchOut(RetrieveOut):
+    """What was found, best first, and one text of it for a prompt."""
+
+    context: str
+    context_tokens: int
+    took_ms: float
+
+
+class EntriesOut(BaseModel):
+    """A page of entries; the cursor leads to the next one, none on the last."""
+
+    entries: list[EntryOut]
+    next_cursor: str | None
+
+
+class EmbeddingsIn(BaseModel):
+    """OpenAI's request; fields that do not apply are passed over."""
+
+    input: (
+        Annotated[str, Field(min_length=1, max_length=constants.TEXT_MAX_CHARS)]
+        | Annotated[
+            list[Annotated[str, Field(min_length=1, max_length=constants.TEXT_MAX_CHARS)]],
+            Field(min_length=1, max_length=2048),
+        ]
+    )
+    model: str = ""

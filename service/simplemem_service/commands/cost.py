@@ -1,0 +1,43 @@
+"""`simplemem cost`: the monthly cost of a store, item by item."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from simplemem_api.cost import Cost, monthly_cost
+from simplemem_api.resolved import ResolvedStore
+from simplemem_service.commands.store_file import read_store
+
+
+def run_cost(path: Path, *, as_json: bool) -> int:
+    """Print the cost; exit status 0."""
+    store = read_store(path)
+    cost = monthly_cost(store)
+    if as_json:
+        print(json.dumps(cost_fields(cost), indent=2))  # noqa: T201 - a command speaks to its user
+    else:
+        Console().print(cost_table(store, cost))
+    return 0
+
+
+def cost_fields(cost: Cost) -> dict[str, Any]:
+    """The cost as `status.cost` of a MemoryStore spells it."""
+    items = [{"name": item.name, "monthlyUSD": str(item.monthly_usd), "basis": item.basis} for item in cost.items]
+    return {"monthlyUSD": str(cost.monthly_usd), "items": items, "catalogue": cost.catalogue}
+
+
+def cost_table(store: ResolvedStore, cost: Cost) -> Table:
+    """The cost as a table with its total."""
+    title = f"{store.namespace}/{store.name}, tier {store.tier}: planned cost"
+    table = Table(title=title, show_footer=True, caption=f"prices: {cost.catalogue}")
+    table.add_column("item", footer="total")
+    table.add_column("$/month", footer=str(cost.monthly_usd), justify="right")
+    table.add_column("basis")
+    for item in cost.items:
+        table.add_row(item.name, str(item.monthly_usd), item.basis)
+    return table

@@ -1,0 +1,23 @@
+"""A MemoryStore from a file, for the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simplemem_api.errors import InvalidStoreError
+from simplemem_api.load import load_store
+from simplemem_api.resolve import resolve
+from simplemem_api.resolved import ResolvedStore
+from simplemem_service.errors import ConfigError
+
+
+def read_store(path: Path) -> ResolvedStore:
+    """The store with every default filled in. Raises `ConfigError` with a line for each thing that is wrong."""
+    try:
+        return resolve(load_store(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text") from error
+    except InvalidStoreError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error

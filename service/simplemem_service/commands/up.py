@@ -1,0 +1,63 @@
+"""`simplemem up`: a MemoryStore on this machine, without a cluster: the same YAML and the same resolved settings."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from simplemem_api.in_force import blocking_reason, not_in_force
+from simplemem_api.resolved import ResolvedStore
+from simplemem_service.commands.server import listen, run_server
+from simplemem_service.commands.store_file import read_store
+from simplemem_service.config import Config, Role
+from simplemem_service.errors import ConfigError
+from simplemem_service.main import create_app
+from simplemem_service.telemetry import configure_logging
+
+
+def run_up(path: Path, *, host: str, port: int, data: Path) -> int:
+    """Serve until stopped; the exit status."""
+    store = read_store(path)
+    config = local_config(store, host, port, data, os.environ)
+    configure_logging(config.log_level)
+    listening = listen(host, port)
+    for missing in not_in_force(store):
+        _say(f"not yet in force: {missing}")
+    return run_server(create_app(config), listening, lambda: _say(f"ready {address_of(listening)}"))
+
+
+def local_config(
+    store: ResolvedStore, host: str, port: int, data: Path, environment: os._Environ[str] | dict[str, str]
+) -> Config:
+    """The settings of a store on this machine. Raises `ConfigError` if it cannot run here."""
+    place = f"{store.namespace}/{store.name}"
+    reason = blocking_reason(store) or ("spec.suspend is true" if store.suspend else None)
+    if reason is not None:
+        raise ConfigError(f"MemoryStore {place} cannot run: {reason}")
+    models, tokens = environment.get("SIMPLEMEM_MODELS"), environment.get("SIMPLEMEM_TOKENS")
+    if store.access.token_secret_name is not None and tokens is None:
+        raise ConfigError(
+            f"MemoryStore {place} names the token secret '{store.access.token_secret_name}'; put its tokens into files "
+            "of a folder and name that folder in SIMPLEMEM_TOKENS"
+        )
+    return Config(
+        store=store,
+        role=Role.ALL,
+        data=data.resolve() / store.namespace / store.name,
+        models=Path(models) if models else None,
+        tokens=Path(tokens) if tokens else None,
+        host=host,
+        port=port,
+        log_level=environment.get("SIMPLEMEM_LOG_LEVEL", "warning"),
+    )
+
+
+def address_of(listening: socket.socket) -> str:
+    """The URL of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - a command speaks to its user

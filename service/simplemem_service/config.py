@@ -1,0 +1,109 @@
+"""Settings of a process, from its environment; what the store is comes from the ResolvedStore alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from simplemem_api.resolved import ResolvedStore
+from simplemem_service.errors import ConfigError
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    ALL = "all"
+    """Everything: the one pod of a volume, or a laptop."""
+    RETRIEVAL = "retrieval"
+    """Accepts turns and answers questions; another pod ingests."""
+    INGEST = "ingest"
+    """Works off the journal: the one writer of a bucket."""
+    EMBEDDING = "embedding"
+    """Encodes texts for the others."""
+
+    @property
+    def ingests(self) -> bool:
+        """Whether the role writes the tables."""
+        return self in (Role.ALL, Role.INGEST)
+
+    @property
+    def serves(self) -> bool:
+        """Whether the role answers the store's API."""
+        return self in (Role.ALL, Role.RETRIEVAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of a process."""
+
+    store: ResolvedStore
+    """The MemoryStore with every default filled in."""
+    role: Role = Role.ALL
+    """SIMPLEMEM_ROLE: what the process does."""
+    data: Path = Path("/data")
+    """SIMPLEMEM_DATA: folder of the volume; on a bucket, of what may be lost (indices, downloaded weights)."""
+    models: Path | None = None
+    """SIMPLEMEM_MODELS: folder of folders of model weights, named like the models."""
+    tokens: Path | None = Path("/etc/simplemem/tokens")
+    """SIMPLEMEM_TOKENS: folder of files that each hold a bearer token, as a Secret is mounted."""
+    host: str = "0.0.0.0"
+    """SIMPLEMEM_HOST: address to listen on."""
+    port: int = 8000
+    """SIMPLEMEM_PORT: port to listen on."""
+    log_level: str = "info"
+    """SIMPLEMEM_LOG_LEVEL: debug, info, warning or error."""
+
+
+STORE_FILE = "/etc/simplemem/store.json"
+"""SIMPLEMEM_STORE_FILE: where the operator's ConfigMap puts the ResolvedStore."""
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def read_config(environment: Mapping[str, str]) -> Config:
+    """The settings of a container. Raises `ConfigError`."""
+    models = environment.get("SIMPLEMEM_MODELS")
+    return Config(
+        store=read_resolved_store(Path(environment.get("SIMPLEMEM_STORE_FILE", STORE_FILE))),
+        role=_one_of("SIMPLEMEM_ROLE", environment.get("SIMPLEMEM_ROLE", "all"), Role),
+        data=Path(environment.get("SIMPLEMEM_DATA", "/data")),
+        models=Path(models) if models else None,
+        tokens=Path(environment.get("SIMPLEMEM_TOKENS", "/etc/simplemem/tokens")),
+        host=environment.get("SIMPLEMEM_HOST", "0.0.0.0"),
+        port=_port(environment.get("SIMPLEMEM_PORT", "8000")),
+        log_level=_log_level(environment.get("SIMPLEMEM_LOG_LEVEL", "info")),
+    )
+
+
+def read_resolved_store(path: Path) -> ResolvedStore:
+    """The store in a file that the operator wrote. Raises `ConfigError`."""
+    try:
+        return ResolvedStore.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"SIMPLEMEM_STORE_FILE '{path}' cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"SIMPLEMEM_STORE_FILE '{path}': {place}: {first['msg']}") from error
+
+
+def _one_of(name: str, value: str, kind: type[Role]) -> Role:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ConfigError(f"{name} is '{value}'; it must be one of {', '.join(kind)}") from error
+
+
+def _port(value: str) -> int:
+    if not value.isdigit() or int(value) > 65535:
+        raise ConfigError(f"SIMPLEMEM_PORT is '{value}'; it must be a number from 0 to 65535")
+    return int(value)
+
+
+def _log_level(value: str) -> str:
+    if value.lower() not in LOG_LEVELS:
+        raise ConfigError(f"SIMPLEMEM_LOG_LEVEL is '{value}'; it must be one of {', '.join(LOG_LEVELS)}")
+    return value.lower()

@@ -1,0 +1,95 @@
+"""Figures that the service's behaviour rests on, each with its unit and reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+GROUP_COMMIT_INTERVAL = timedelta(milliseconds=5)
+"""Least time between two segments of one process: requests that arrive within it share a segment and its fsync. An idle
+journal writes at once. Longer saves files under load and adds to every answer of a client that waits for each."""
+SEGMENT_MAX_BYTES = 8 * 1024 * 1024
+"""Size above which no further request joins a segment, in bytes."""
+JOURNAL_MAX_WAITING = 1024
+"""Requests that may wait for their segment; beyond it the answer is 429."""
+RESULTS_CACHED = 10_000
+"""Results of finished operations kept in memory, so that clients that poll do not read files."""
+
+BATCH_MAX_TURNS = 256
+"""Turns compressed and committed together: enough to share one commit, few enough to become searchable within two
+seconds on two cores."""
+BATCH_MAX_SEGMENTS = 256
+"""Segments read for one batch; bounds open files and requests."""
+JOURNAL_POLL = timedelta(milliseconds=300)
+"""How often an idle worker looks for segments of other pods."""
+INDEX_POLL = timedelta(milliseconds=300)
+"""How often an idle pod looks for a new version of the table."""
+RETRY_FIRST = timedelta(milliseconds=200)
+"""First pause after a failure; doubled by each further one."""
+RETRY_LONGEST = timedelta(seconds=15)
+"""Longest pause between two tries."""
+MAX_ATTEMPTS = 5
+"""Tries of an operation that fails in an unforeseen way, before it ends Failed."""
+
+LEASE_RENEWAL = timedelta(seconds=3)
+"""How often the writer of a bucket renews its lease."""
+LEASE_EXPIRY = timedelta(seconds=10)
+"""How long a lease must stand unchanged, by the observer's own clock, before it may be taken over."""
+
+MAINTENANCE_COMMITS = 50
+"""Commits between two compactions: fifty small fragments cost a query less than a millisecond."""
+MAINTENANCE_RETENTION = timedelta(minutes=30)
+"""Age at which old versions of a table go. Never zero: clean-up would delete files that open readers still hold (seen
+on lancedb 0.40)."""
+SCALAR_INDEX_ROWS = 5_000
+"""Rows from which looking up keys through an index beats a scan."""
+
+STORAGE_TIMEOUT = timedelta(seconds=10)
+"""Longest time that one request to the bucket may take, its retries included."""
+STORAGE_CHECK = timedelta(seconds=10)
+"""How often the volume or bucket is probed while it answers."""
+STORAGE_CHECK_FAILING = timedelta(seconds=1)
+"""How often it is probed while it does not."""
+STATISTICS_INTERVAL = timedelta(seconds=5)
+"""How often figures for status and metrics are read."""
+SIZE_CACHE = timedelta(seconds=60)
+"""How long a measured store size is good for; measuring lists all files."""
+
+BODY_MAX_BYTES = 8 * 1024 * 1024
+"""Longest request body, in bytes; a batch of 10,000 short turns fits."""
+TURNS_MAX = 10_000
+"""Turns in one request."""
+TEXT_MAX_CHARS = 100_000
+"""Characters of one turn."""
+RAW_CONVERSATION_MAX_CHARS = 4_000_000
+"""Characters of a raw conversation."""
+ID_MAX_CHARS = 256
+"""Characters of an id or a name that the caller gives."""
+QUERY_MAX_CHARS = 4_096
+"""Characters of a question."""
+TOP_K_MAX = 100
+"""Entries that one search may return."""
+CONTEXT_MAX_TOKENS = 100_000
+"""Tokens that one context may hold."""
+PAGE_MAX = 1_000
+"""Entries on one page."""
+CONCURRENT_REQUESTS_MAX = 100
+"""Searches in progress at a time; beyond it the answer is 429."""
+COMPRESS_TIMEOUT = timedelta(minutes=10)
+"""How long POST /compress waits for the end of its operation."""
+COMPRESS_POLL = timedelta(milliseconds=50)
+"""How often POST /compress looks at its operation."""
+RETRY_AFTER_SECONDS = 1
+"""What a 429 or 503 asks the caller to wait, in seconds."""
+TOKEN_REFRESH = timedelta(seconds=2)
+"""How often the folder of tokens is looked at."""
+KEEP_ALIVE = timedelta(seconds=30)
+"""How long an idle connection stays open."""
+READY_POLL = timedelta(milliseconds=20)
+"""How often a starting process looks whether it is ready."""
+DRAIN_TIMEOUT = timedelta(seconds=20)
+"""How long open requests may take after SIGTERM; within Kubernetes' 30 s of grace."""
+
+DEFAULT_USER = "default"
+"""Owner of turns whose request names none."""
+DEFAULT_SESSION = "default"
+"""Conversation of turns whose request names none."""

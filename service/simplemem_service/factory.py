@@ -1,0 +1,98 @@
+"""Builds the parts of a process; the only place that names concrete backends.
+
+Called in a thread, since importing the libraries behind the parts takes seconds.
+"""
+
+from __future__ import annotations
+
+from simplemem_api.memory_spec import LexicalEngine
+from simplemem_api.resolved import ResolvedS3, ResolvedStore, StorageKind
+from simplemem_service.config import Config
+from simplemem_service.embedding.base import Embedding
+from simplemem_service.embedding.local import LocalEmbedding
+from simplemem_service.errors import ConfigError
+from simplemem_service.index.base import LexicalView
+from simplemem_service.index.catalogue import Catalogue
+from simplemem_service.index.follow import Follower
+from simplemem_service.index.rank_bm25_index import RankBm25Index
+from simplemem_service.index.tantivy_index import TantivyIndex
+from simplemem_service.index.vector_index import VectorIndex
+from simplemem_service.ingest.journal import Journal
+from simplemem_service.ingest.worker import Worker
+from simplemem_service.parts import Parts
+from simplemem_service.pipeline.compress import Compressor
+from simplemem_service.pipeline.retrieve import Retriever
+from simplemem_service.storage.base import Storage
+from simplemem_service.storage.blobs import BlobStore
+from simplemem_service.storage.lance import LanceStorage
+from simplemem_service.storage.lease import BucketLease, FileLease, Lease
+from simplemem_service.storage.local_blobs import LocalBlobStore
+from simplemem_service.storage.s3_blobs import S3BlobStore
+from simplemem_service.telemetry import Metrics
+
+TABLES = "tables"
+"""Folder of the LanceDB tables within the volume or prefix."""
+
+
+def create_embedding(config: Config) -> Embedding:
+    """The embedding model, not loaded yet."""
+    return LocalEmbedding(
+        config.store.embedding.model, models_folder=config.models, cache_folder=config.data / "models"
+    )
+
+
+def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Parts:
+    """The parts of the roles all, retrieval and ingest; nothing is opened yet."""
+    blobs, storage, lease = _create_storage(config)
+    journal = Journal(blobs)
+    worker = None
+    if config.role.ingests:
+        compressor = _create_compressor(config.store, embedding)
+        workers = config.store.compression.workers
+        worker = Worker(journal, storage, compressor, lease, metrics, workers=workers)
+    follower = retriever = None
+    if config.role.serves:
+        catalogue = Catalogue()
+        follower = Follower(storage, _create_lexical(config), VectorIndex(), catalogue)
+        retriever = Retriever(embedding, follower)
+    return Parts(config.store, blobs, storage, journal, follower, retriever, worker)
+
+
+def _create_storage(config: Config) -> tuple[BlobStore, Storage, Lease]:
+    kind = config.store.storage.kind
+    writes = config.role.ingests
+    if kind is StorageKind.PVC:
+        local = LocalBlobStore(config.data)
+        return local, LanceStorage(str(config.data / TABLES), {}, local, writes=writes), FileLease(config.data)
+    s3 = config.store.storage.s3
+    if kind is StorageKind.S3 and s3 is not None:
+        bucket = S3BlobStore(s3)
+        uri = f"s3://{s3.bucket}/{s3.prefix}/{TABLES}"
+        return bucket, LanceStorage(uri, _s3_options(s3), bucket, writes=writes), BucketLease(bucket)
+    raise ConfigError(f"storage {kind} is not yet in force; name storage.s3 or storage.pvc")
+
+
+def _s3_options(s3: ResolvedS3) -> dict[str, str]:
+    options = {"aws_region": s3.region}
+    if s3.endpoint is not None:
+        is_plain = s3.endpoint.startswith("http://")
+        options |= {
+            "aws_endpoint": s3.endpoint,
+            "allow_http": str(is_plain).lower(),
+            "aws_virtual_hosted_style_request": "false",
+        }
+    return options
+
+
+def _create_lexical(config: Config) -> LexicalView:
+    return RankBm25Index() if config.store.lexical is LexicalEngine.RANK_BM25 else TantivyIndex()
+
+
+def _create_compressor(store: ResolvedStore, embedding: Embedding) -> Compressor:
+    compression = store.compression
+    return Compressor(
+        embedding,
+        window_turns=compression.window_turns,
+        overlap_turns=compression.overlap_turns,
+        density_threshold=float(compression.density_threshold),
+    )

@@ -1,0 +1,50 @@
+"""Content-derived identity of turns: what makes a replay of the journal change nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from simplemem_service.models.entry import Turn
+from simplemem_service.models.operation import GivenTurn, JournaledOperation
+
+KEY_CHARS = 32
+"""Length of a turn's key: 128 bits in hexadecimal, so that no two turns of any store meet by chance."""
+
+
+def digest(*parts: str) -> str:
+    """SHA-256 of texts, in hexadecimal; ("a", "bc") and ("ab", "c") differ."""
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
+
+
+def identify_turns(accepted: JournaledOperation) -> list[Turn]:
+    """The turns of an operation with their keys, the same at every reading of the journal.
+
+    A turn with the caller's id is the same as another with that id and text in its session; one with a time is the
+    same as another of that speaker, text and time; one with neither is only ever itself, as is its operation's
+    retry under the same Idempotency-Key.
+    """
+    operation = accepted.operation
+    return [_identify(turn, index, accepted) for index, turn in enumerate(operation.turns)]
+
+
+def _identify(turn: GivenTurn, index: int, accepted: JournaledOperation) -> Turn:
+    operation = accepted.operation
+    place = (operation.user_id, operation.session_id)
+    if turn.id is not None:
+        key = digest("id", *place, turn.id, turn.speaker, turn.text)
+    elif turn.timestamp is not None:
+        key = digest("time", *place, turn.speaker, turn.text, turn.timestamp.isoformat())
+    else:
+        key = digest("place", operation.idempotency or accepted.operation_id, str(index))
+    key = key[:KEY_CHARS]
+    return Turn(
+        key=key,
+        id=turn.id if turn.id is not None else key,
+        user_id=operation.user_id,
+        session_id=operation.session_id,
+        speaker=turn.speaker,
+        text=turn.text,
+        timestamp=turn.timestamp,
+        received_at=operation.received_at,
+    )

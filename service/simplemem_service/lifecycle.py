@@ -1,0 +1,237 @@
+"""The life of a process: starts its parts in the background, keeps them going, and ends them in order.
+
+The HTTP server runs from the first moment, so that /livez answers while libraries and weights load. No failure of a
+part ends the process: it is told at /readyz with its reason and tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from simplemem_api.conditions import Reason
+from simplemem_api.resolved import StorageKind
+from simplemem_service.api.tokens import Tokens
+from simplemem_service.config import Config, Role
+from simplemem_service.constants import (
+    INDEX_POLL,
+    STATISTICS_INTERVAL,
+    STORAGE_CHECK,
+    STORAGE_CHECK_FAILING,
+    TOKEN_REFRESH,
+)
+from simplemem_service.errors import IdentityMismatchError, StorageUnavailableError
+from simplemem_service.health import Health, describe, failure_reason, storage_reason
+from simplemem_service.parts import Parts
+from simplemem_service.retry import back_off
+from simplemem_service.storage.base import StoreCounts, StoreIdentity
+from simplemem_service.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from simplemem_service.embedding.base import Embedding
+
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+REQUIRED = {
+    Role.ALL: ("storage", "embedding", "index"),
+    Role.RETRIEVAL: ("storage", "embedding", "index"),
+    Role.INGEST: ("storage", "embedding", "ingest"),
+    Role.EMBEDDING: ("embedding",),
+}
+"""Checks without which a pod of a role is not ready."""
+
+
+class Service:
+    """The running service of a process.
+
+    Parameters
+    ----------
+    config
+        The settings of the process.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.health = Health(REQUIRED[config.role], ("ingest",) if config.role is Role.ALL else ())
+        self.metrics = Metrics()
+        is_required = config.store.access.token_secret_name is not None
+        self.tokens = Tokens(config.tokens, is_required=is_required)
+        self.embedding: Embedding | None = None
+        self.parts: Parts | None = None
+        self.is_open = False
+        self.searches = 0
+        self.counts = StoreCounts(entries=0, turns=0, size_bytes=0)
+        self._committed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_bucket = config.store.storage.kind is StorageKind.S3
+
+    async def start(self) -> None:
+        """Begin to start; returns at once."""
+        await asyncio.to_thread(self.tokens.refresh)
+        self._spawn(self._refresh_tokens())
+        self._spawn(self._open())
+
+    async def stop(self) -> None:
+        """End: the batch in progress is finished, the rest stays in the journal."""
+        self.health.is_draining = True
+        if self.parts is not None and self.parts.worker is not None:
+            await self.parts.worker.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.parts is not None:
+            await self.parts.storage.close()
+            await self.parts.blobs.close()
+
+    @property
+    def index_version(self) -> int:
+        """Version of the table that searches here see."""
+        follower = self.parts.follower if self.parts else None
+        return (follower.version or 0) if follower else 0
+
+    @property
+    def dimension(self) -> int | None:
+        """Length of the model's vectors; None until it is loaded."""
+        return self.embedding.dimension if self.embedding is not None and self.is_open else None
+
+    def lag(self, entries: int) -> int:
+        """Entries of the table that searches here do not see yet."""
+        follower = self.parts.follower if self.parts else None
+        return max(entries - len(follower.views.catalogue), 0) if follower else 0
+
+    @property
+    def pending_turns(self) -> int | None:
+        """Accepted turns that are not searchable yet; None where another pod knows."""
+        worker = self.parts.worker if self.parts else None
+        return worker.pending_turns if worker else None
+
+    def figures(self) -> dict[str, int]:
+        """What the operator shows in the status of the store."""
+        figures: dict[str, int] = {}
+        if self.is_open and self.parts is not None:
+            figures = {"entries": self.counts.entries, "storage_bytes": self.counts.size_bytes}
+        if self.pending_turns is not None:
+            figures["pending_turns"] = self.pending_turns
+        return figures
+
+    def _spawn(self, loop: Awaitable[None]) -> None:
+        self._tasks.append(asyncio.ensure_future(loop))
+
+    async def _open(self) -> None:
+        from simplemem_service import factory
+
+        self.embedding = await self._until("embedding", self._in_thread(lambda: factory.create_embedding(self.config)))
+        loading = asyncio.ensure_future(self._until("embedding", self._load_model, Reason.MODEL_LOADING))
+        if self.config.role is not Role.EMBEDDING:
+            await self._open_store(loading)
+        await loading
+        self.is_open = True
+
+    async def _open_store(self, loading: Awaitable[None]) -> None:
+        from simplemem_service import factory
+
+        embedding = self.embedding
+        if embedding is None:
+            return
+        create = self._in_thread(lambda: factory.create_parts(self.config, embedding, self.metrics))
+        parts = await self._until("storage", create)
+        self._spawn(self._check_storage(parts))
+        await loading
+        identity = StoreIdentity(model=embedding.model, dimension=embedding.dimension)
+        await self._until("storage", lambda: parts.storage.open(identity))
+        self.health.succeed("embedding", Reason.MODEL_LOADED, f"{identity.model}, {identity.dimension} dimensions")
+        self.parts = parts
+        if parts.follower is not None:
+            await self._until("index", self._catch_up)
+            self._spawn(self._follow())
+        if parts.worker is not None:
+            parts.worker.on_commit = self._committed.set
+            self._spawn(parts.worker.run(self.health))
+        self._spawn(self._measure(parts))
+
+    @staticmethod
+    def _in_thread(call: Callable[[], Result]) -> Callable[[], Awaitable[Result]]:
+        return lambda: asyncio.to_thread(call)
+
+    async def _load_model(self) -> None:
+        if self.embedding is None:
+            return
+        self.health.fail("embedding", Reason.MODEL_LOADING, f"loading '{self.config.store.embedding.model}'")
+        await self.embedding.load()
+        if self.config.role is Role.EMBEDDING:
+            self.health.succeed("embedding", Reason.MODEL_LOADED, f"{self.embedding.model}")
+
+    async def _until(
+        self, check: str, call: Callable[[], Awaitable[Result]], reason: Reason = Reason.RECONCILING
+    ) -> Result:
+        """Call until it succeeds, telling each failure at /readyz."""
+        failures = 0
+        while True:
+            try:
+                return await call()
+            except Exception as error:  # noqa: BLE001 - a part that cannot start is told and tried again
+                failures += 1
+                name = "embedding" if isinstance(error, IdentityMismatchError) else check
+                name = "storage" if isinstance(error, StorageUnavailableError) else name
+                found = failure_reason(error, reason, is_bucket=self._is_bucket)
+                if self.health.fail(name, found, describe(error)):
+                    logger.warning(
+                        "part cannot start", extra={"part": check, "reason": found, "error": describe(error)}
+                    )
+                await asyncio.sleep(back_off(failures))
+
+    async def _catch_up(self) -> None:
+        if self.parts is not None and self.parts.follower is not None:
+            await self.parts.follower.catch_up()
+            self.health.succeed("index", Reason.READY, "the views follow the table")
+
+    async def _follow(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._committed.wait(), INDEX_POLL.total_seconds())
+            self._committed.clear()
+            await self._until("index", self._catch_up)
+
+    async def _check_storage(self, parts: Parts) -> None:
+        good = Reason.BUCKET_REACHABLE if self._is_bucket else Reason.VOLUME_BOUND
+        while True:
+            try:
+                await parts.blobs.check()
+                self.health.succeed("storage", good, "can be written")
+                pause = STORAGE_CHECK
+            except StorageUnavailableError as error:
+                if self.health.fail("storage", storage_reason(is_bucket=self._is_bucket), str(error)):
+                    logger.warning("storage refuses", extra={"error": str(error)})
+                pause = STORAGE_CHECK_FAILING
+            await asyncio.sleep(pause.total_seconds())
+
+    async def _measure(self, parts: Parts) -> None:
+        while True:
+            try:
+                self.counts = await parts.storage.counts()
+            except StorageUnavailableError as error:
+                logger.debug("figures not read", extra={"error": str(error)})
+            self._publish(parts)
+            await asyncio.sleep(STATISTICS_INTERVAL.total_seconds())
+
+    def _publish(self, parts: Parts) -> None:
+        metrics = self.metrics
+        metrics.entries.set(self.counts.entries)
+        metrics.turns.set(self.counts.turns)
+        metrics.storage_bytes.set(self.counts.size_bytes)
+        metrics.ready.set(self.health.is_ready)
+        metrics.index_lag_rows.set(self.lag(self.counts.entries))
+        if parts.worker is not None:
+            metrics.pending_turns.set(parts.worker.pending_turns)
+            metrics.oldest_pending_seconds.set(parts.worker.oldest_pending_seconds(time.time_ns()))
+
+    async def _refresh_tokens(self) -> None:
+        while True:
+            await asyncio.sleep(TOKEN_REFRESH.total_seconds())
+            await asyncio.to_thread(self.tokens.refresh)

@@ -1,0 +1,41 @@
+"""The application: a function, so that each test gets a fresh one; its lifespan opens and closes the service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from simplemem_service.api import compress, embeddings, health, memories, operations, retrieve
+from simplemem_service.api.middleware import BodyLimitMiddleware, RequestIdMiddleware
+from simplemem_service.api.problems import add_handlers
+from simplemem_service.config import Config, Role
+from simplemem_service.lifecycle import Service
+
+DESCRIPTION = "Remembers conversations as self-contained entries and finds them by meaning, words and metadata."
+
+
+def create_app(config: Config) -> FastAPI:
+    """The application of a process; its service starts with the lifespan."""
+    service = Service(config)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        yield
+        await service.stop()
+
+    app = FastAPI(title="SimpleMem", version="1", description=DESCRIPTION, lifespan=lifespan)
+    app.state.service = service
+    add_handlers(app)
+    # The last one added is the first one passed, so that the body limit's answer has a request id.
+    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(RequestIdMiddleware)
+    app.include_router(health.router)
+    if config.role.serves:
+        for module in (compress, operations, retrieve, memories):
+            app.include_router(module.router)
+    if config.role is Role.EMBEDDING:
+        app.include_router(embeddings.router)
+    return app

@@ -1,0 +1,37 @@
+"""The parts of a running store, as the API and the life cycle see them; `factory.py` decides what they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simplemem_api.resolved import ResolvedStore
+from simplemem_service.ingest.journal import Journal
+from simplemem_service.storage.base import Storage
+from simplemem_service.storage.blobs import BlobStore
+
+# For types alone: they bring libraries that take seconds to import, and /livez must answer before.
+if TYPE_CHECKING:
+    from simplemem_service.index.follow import Follower
+    from simplemem_service.ingest.worker import Worker
+    from simplemem_service.pipeline.retrieve import Retriever
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process of the roles all, retrieval and ingest works with."""
+
+    store: ResolvedStore
+    """The MemoryStore with every default filled in."""
+    blobs: BlobStore
+    """Small immutable files."""
+    storage: Storage
+    """Tables of entries and turns."""
+    journal: Journal
+    """Durable operations."""
+    follower: Follower | None
+    """Keeps the views at the table's version, in roles that answer questions."""
+    retriever: Retriever | None
+    """Answers questions, in roles that do."""
+    worker: Worker | None
+    """Works off the journal, in roles that ingest."""

@@ -1,0 +1,220 @@
+"""Entries and turns in two LanceDB tables, on a local disk or in a bucket.
+
+The tables are created with stable row ids and a primary key, which cannot be added later: the ids make it possible
+to tail changes by version, the key makes two concurrent merges of the same row conflict instead of duplicating it.
+Three handles: the writer's, one for questions of the API, and one that only the follower moves from version to
+version, so that a whole look at the changes sees a single one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import lancedb
+import pyarrow as pa
+from lancedb.query import ColumnOrdering
+from typing_extensions import override
+
+from simplemem_service.constants import SIZE_CACHE
+from simplemem_service.errors import IdentityMismatchError, StorageUnavailableError
+from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
+from simplemem_service.models.query import EntryFilter
+from simplemem_service.storage import filters, schema
+from simplemem_service.storage.base import Changes, Storage, StoreCounts, StoreIdentity
+from simplemem_service.storage.blobs import BlobStore
+from simplemem_service.storage.identity import confirm_identity
+from simplemem_service.storage.lance_changes import read_changes
+from simplemem_service.storage.maintenance import maintain_table
+
+ENTRIES = "entries"
+TURNS = "turns"
+NEW_TABLE = {"new_table_enable_stable_row_ids": "true"}
+"""Options that a table keeps for its life."""
+KEYS_AT_ONCE = 500
+"""Keys looked up in one query."""
+SHOWN_CHARS = 256
+"""How much of LanceDB's text an error repeats, in characters."""
+
+
+class LanceStorage(Storage):
+    """The store on LanceDB.
+
+    Parameters
+    ----------
+    uri
+        Folder of the tables: a path, or ``s3://bucket/prefix``.
+    options
+        LanceDB's storage options (region, endpoint); credentials come from the environment.
+    blobs
+        Where the identity is recorded.
+    writes
+        Whether this process creates missing tables; where another does, they count as empty until they appear.
+    """
+
+    def __init__(self, uri: str, options: Mapping[str, str], blobs: BlobStore, *, writes: bool) -> None:
+        self._uri = uri
+        self._options = dict(options)
+        self._blobs = blobs
+        self._writes = writes
+        self._identity: StoreIdentity | None = None
+        self._connection: Any = None
+        self._handles: dict[tuple[str, str], Any] = {}
+        self._rows_at: dict[int, int] = {}
+        self._size: tuple[float, int] = (0.0, 0)
+
+    @override
+    async def open(self, identity: StoreIdentity) -> None:
+        await confirm_identity(self._blobs, identity)
+        self._identity = identity
+        async with _converted():
+            self._connection = await lancedb.connect_async(self._uri, storage_options=self._options or None)
+            if self._writes:
+                await self._create(ENTRIES, schema.entry_schema(identity))
+                await self._create(TURNS, schema.turn_schema())
+            table = await self._table(ENTRIES, "read")
+            if table is not None:
+                _check_format((await table.schema()).metadata or {}, identity)
+
+    @override
+    async def close(self) -> None:
+        for table in self._handles.values():
+            table.close()
+        self._handles.clear()
+
+    @override
+    async def known_turns(self, keys: Sequence[str]) -> frozenset[str]:
+        found: set[str] = set()
+        async with _converted():
+            table = await self._latest(TURNS)
+            for start in range(0, len(keys) if table is not None else 0, KEYS_AT_ONCE):
+                chunk = filters.any_of("key", keys[start : start + KEYS_AT_ONCE])
+                rows = await table.query().where(chunk).select(["key"]).to_arrow()
+                found.update(rows.column("key").to_pylist())
+        return frozenset(found)
+
+    @override
+    async def add_turns(self, turns: Sequence[Turn]) -> None:
+        if turns:
+            async with _converted():
+                await self._merge(TURNS, "key", schema.turns_to_arrow(turns))
+
+    @override
+    async def add_entries(self, entries: Sequence[EmbeddedEntry]) -> int:
+        async with _converted():
+            table = await self._table(ENTRIES, "write")
+            if not entries:
+                return int(await table.version())
+            return await self._merge(ENTRIES, "entry_id", schema.entries_to_arrow(entries, await table.schema()))
+
+    @override
+    async def maintain(self) -> None:
+        async with _converted():
+            await maintain_table(await self._table(ENTRIES, "write"), ("entry_id", "position", "session_id"))
+            await maintain_table(await self._table(TURNS, "write"), ("key",))
+
+    @override
+    async def read_entry(self, entry_id: str) -> Entry | None:
+        found = await self._select(filters.equals("entry_id", entry_id), ascending=True, limit=1)
+        return found[0] if found else None
+
+    @override
+    async def list_entries(self, where: EntryFilter, *, after: int, limit: int) -> list[Entry]:
+        return await self._select(filters.entry_predicate(where, after=after), ascending=True, limit=limit)
+
+    @override
+    async def last_entries(self, user_id: str, session_id: str, limit: int) -> list[Entry]:
+        predicate = filters.entry_predicate(EntryFilter(user_id=user_id, session_id=session_id))
+        return (await self._select(predicate, ascending=False, limit=limit))[::-1]
+
+    @override
+    async def next_position(self) -> int:
+        last = await self._select("true", ascending=False, limit=1)
+        return last[0].position + 1 if last else 0
+
+    @override
+    async def read_changes(self, since: int | None) -> Changes:
+        async with _converted():
+            table = await self._table(ENTRIES, "follow")
+            if table is None:
+                return Changes(version=0, upserted=(), deleted=(), is_complete=True)
+            await table.checkout_latest()
+            return await read_changes(table, since, self._rows_at)
+
+    @override
+    async def counts(self) -> StoreCounts:
+        async with _converted():
+            rows = {name: await self._latest(name) for name in (ENTRIES, TURNS)}
+            entries, turns = [0 if table is None else await table.count_rows() for table in rows.values()]
+        return StoreCounts(entries=entries, turns=turns, size_bytes=await self._size_bytes())
+
+    async def _size_bytes(self) -> int:
+        measured_at, size = self._size
+        if not measured_at or time.monotonic() - measured_at > SIZE_CACHE.total_seconds():
+            size = await self._blobs.size_bytes()
+            self._size = (time.monotonic(), size)
+        return size
+
+    async def _select(self, predicate: str, *, ascending: bool, limit: int) -> list[Entry]:
+        async with _converted():
+            table = await self._latest(ENTRIES)
+            if table is None:
+                return []
+            order = ColumnOrdering(column_name="position", ascending=ascending, nulls_first=False)
+            query = table.query().where(predicate).select(list(schema.ENTRY_COLUMNS)).order_by([order]).limit(limit)
+            return schema.plain_entries_from_arrow(await query.to_arrow())
+
+    async def _merge(self, name: str, key: str, rows: pa.Table) -> int:
+        table = await self._table(name, "write")
+        # Through an index, concurrent merges of the same new key duplicate it (lancedb 0.40).
+        merge = table.merge_insert(key).when_not_matched_insert_all().use_index(False)
+        return int((await merge.execute(rows)).version)
+
+    async def _create(self, name: str, columns: pa.Schema) -> None:
+        if await self._table(name, "write") is None:
+            await self._connection.create_table(name, schema=columns, exist_ok=True, storage_options=NEW_TABLE)
+
+    async def _latest(self, name: str) -> Any:
+        table = await self._table(name, "read")
+        if table is not None:
+            await table.checkout_latest()
+        return table
+
+    async def _table(self, name: str, purpose: str) -> Any:
+        """The handle of a table kept for one purpose; None while the table does not exist."""
+        handle = self._handles.get((name, purpose))
+        if handle is None:
+            try:
+                handle = await self._connection.open_table(name)
+            except ValueError as error:
+                if "not found" in str(error):
+                    return None
+                raise
+            self._handles[name, purpose] = handle
+        return handle
+
+
+@asynccontextmanager
+async def _converted() -> AsyncIterator[None]:
+    """Turn LanceDB's exceptions, which have no common base, into ours."""
+    try:
+        yield
+    except (RuntimeError, OSError, ValueError) as error:
+        first_line = str(error).split("\n", 1)[0]
+        raise StorageUnavailableError(f"the tables cannot be used: {first_line[:SHOWN_CHARS]}") from error
+
+
+def _check_format(metadata: Mapping[bytes, bytes], identity: StoreIdentity) -> None:
+    found = metadata.get(schema.FORMAT_KEY, b"")
+    if found != schema.FORMAT:
+        raise IdentityMismatchError(
+            f"the tables have format '{found.decode()}', this version reads '{schema.FORMAT.decode()}'"
+        )
+    model, dimension = metadata[schema.MODEL_KEY].decode(), int(metadata[schema.DIMENSION_KEY])
+    if (model, dimension) != (identity.model, identity.dimension):
+        raise IdentityMismatchError(
+            f"the tables hold vectors of '{model}' with {dimension} dimensions, expected '{identity.model}' with "
+            f"{identity.dimension}"
+        )

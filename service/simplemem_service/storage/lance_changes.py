@@ -1,0 +1,72 @@
+"""What changed in a LanceDB table between two versions: written rows by version column, deleted rows by delta."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simplemem_service.storage import filters, schema
+from simplemem_service.storage.base import Changes
+
+ROWS_REMEMBERED = 16
+"""Versions whose number of rows is kept to tell cheaply that nothing was deleted."""
+
+
+async def read_changes(table: Any, since: int | None, rows_at: dict[int, int]) -> Changes:
+    """The changes from version `since` to the one that the handle stands at; the whole table where that is impossible.
+
+    Parameters
+    ----------
+    table
+        A handle that stands at the wanted version.
+    since
+        The version that is known; None for nothing.
+    rows_at
+        Number of rows by version, kept from call to call: as long as the rows of a known version plus those created
+        since make up the present ones, no row was deleted and the costlier look at the delta is saved.
+    """
+    version = int(await table.version())
+    if since is None or since > version:
+        return await _everything(table, version, rows_at)
+    if since == version:
+        return Changes(version=version, upserted=(), deleted=(), is_complete=False)
+    rows = await table.count_rows()
+    deleted: tuple[str, ...] = ()
+    if rows_at.get(since, -1) + await table.count_rows(filters.created_after(since)) != rows:
+        found = await _deleted_ids(table, since, version)
+        if found is None:
+            return await _everything(table, version, rows_at)
+        deleted = found
+    changed = await table.query().where(filters.changed_after(since)).to_arrow()
+    _remember(rows_at, version, rows)
+    return Changes(version, _by_position(changed), deleted, is_complete=False)
+
+
+async def _everything(table: Any, version: int, rows_at: dict[int, int]) -> Changes:
+    rows = await table.query().to_arrow()
+    _remember(rows_at, version, rows.num_rows)
+    return Changes(version, _by_position(rows), (), is_complete=True)
+
+
+async def _deleted_ids(table: Any, since: int, version: int) -> tuple[str, ...] | None:
+    """Ids of the entries deleted since; None where the old version is gone."""
+    dataset = await table.to_lance()
+    try:
+        delta = dataset.delta(begin_version=since, end_version=version)
+        rows = [row for batch in delta.get_deleted_row_ids() for row in batch.column("_rowid").to_pylist()]
+        if not rows:
+            return ()
+        old = dataset.checkout_version(since)
+        known = old.to_table(columns=["entry_id"], filter=f"_rowid IN ({', '.join(str(int(row)) for row in rows)})")
+    except (ValueError, OSError, RuntimeError):
+        return None
+    return tuple(known.column("entry_id").to_pylist())
+
+
+def _by_position(rows: Any) -> tuple[Any, ...]:
+    return tuple(schema.entries_from_arrow(rows.sort_by("position"))) if rows.num_rows else ()
+
+
+def _remember(rows_at: dict[int, int], version: int, rows: int) -> None:
+    rows_at[version] = rows
+    while len(rows_at) > ROWS_REMEMBERED:
+        del rows_at[min(rows_at)]

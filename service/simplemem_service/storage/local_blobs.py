@@ -1,0 +1,166 @@
+"""Small files in a folder: durable through fsync, create-only through a hard link.
+
+A file is written under a temporary name, synced, linked to its final name (which fails if that exists, unlike a
+rename) and the folder is synced; so a name stands for complete bytes or does not exist, whenever the power goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from typing_extensions import override
+
+from simplemem_service.errors import StorageUnavailableError
+from simplemem_service.storage.blobs import BlobStore
+
+Result = TypeVar("Result")
+
+THREADS = 8
+"""Files written at the same time; their fsyncs share the file system's commits. Own threads, since a default pool
+busy with encoding would hold up acknowledgements."""
+STALE_TEMPORARY_SECONDS = 3600
+"""Age at which a temporary file must be a crash's leftover, in seconds."""
+PROBE_BYTES = 4096
+"""Size of the probe that tells a full volume, in bytes: one block."""
+
+
+class LocalBlobStore(BlobStore):
+    """Blobs as files below a folder.
+
+    Parameters
+    ----------
+    root
+        The folder; made on first use.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._temporary = root / "tmp"
+        self._threads = ThreadPoolExecutor(THREADS, "blobs")
+        self._known_folders: set[Path] = set()
+
+    @override
+    async def put_new(self, name: str, data: bytes) -> bool:
+        return await self._run(lambda: self._put_new(self._root / name, data))
+
+    @override
+    async def get(self, name: str) -> bytes | None:
+        return await self._run(lambda: _read(self._root / name))
+
+    @override
+    async def list_names(self, folder: str) -> list[str]:
+        return await self._run(lambda: _list(self._root / folder))
+
+    @override
+    async def delete(self, name: str) -> None:
+        await self._run(lambda: (self._root / name).unlink(missing_ok=True))
+
+    @override
+    async def size_bytes(self) -> int:
+        return await self._run(lambda: _folder_size(self._root, self._temporary))
+
+    @override
+    async def check(self) -> None:
+        await self._run(self._probe)
+
+    @override
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False)
+
+    async def _run(self, call: Callable[[], Result]) -> Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise StorageUnavailableError(f"the data folder refuses: {reason}") from error
+
+    def _put_new(self, target: Path, data: bytes) -> bool:
+        self._make_folder(target.parent)
+        temporary = self._write_temporary(data)
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink()
+        _sync_folder(target.parent)
+        return True
+
+    def _write_temporary(self, data: bytes) -> Path:
+        self._make_folder(self._temporary)
+        temporary = self._temporary / uuid.uuid4().hex
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder in self._known_folders and folder.is_dir():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        # The names of new folders must survive too, up to one that was there before.
+        for parent in (folder, *folder.parents):
+            _sync_folder(parent)
+            if parent == self._root.parent:
+                break
+        if folder == self._temporary:
+            _remove_stale(folder)
+        self._known_folders.add(folder)
+
+    def _probe(self) -> None:
+        self._write_temporary(os.urandom(PROBE_BYTES)).unlink()
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _list(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names are wanted, not paths
+    except FileNotFoundError:
+        return []
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_stale(folder: Path) -> None:
+    limit = time.time() - STALE_TEMPORARY_SECONDS
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < limit:
+                path.unlink()
+
+
+def _folder_size(folder: Path, without: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        if Path(parent) == without:
+            continue
+        for name in names:
+            # Compaction removes files while they are counted.
+            with contextlib.suppress(FileNotFoundError):
+                total += (Path(parent) / name).stat().st_size
+    return total

@@ -1,0 +1,85 @@
+"""Metrics of the service, in Prometheus' form, and the set-up of its logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+PREFIX = "simplemem"
+SECONDS = (0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""Bounds of the histograms, in seconds; the targets 10, 15 and 25 ms are bounds of their own."""
+
+RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+"""What every log record has; the rest are fields of our own."""
+
+
+class Metrics:
+    """What a process counts; each application has its own registry, so that tests do not share figures."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.retrieve_seconds = self._histogram("retrieve_seconds", "Time of a search, its encoding included.")
+        self.encode_seconds = self._histogram("encode_seconds", "Time of encoding a question.")
+        self.acknowledge_seconds = self._histogram("acknowledge_seconds", "Time until accepted turns are durable.")
+        self.ingest_turns_total = self._counter("ingest_turns", "Turns made searchable or dropped as known.")
+        self.dropped_low_density_total = self._counter(
+            "dropped_low_density", "Turns whose window fell below the density threshold."
+        )
+        self.failed_operations_total = self._counter("failed_operations", "Operations that ended Failed.")
+        self.damaged_segments_total = self._counter("damaged_segments", "Journal segments set aside as damaged.")
+        self.entries = self._gauge("entries", "Entries in the table.")
+        self.turns = self._gauge("turns", "Turns in the table.")
+        self.storage_bytes = self._gauge("storage_bytes", "Bytes that the store occupies.")
+        self.pending_turns = self._gauge("pending_turns", "Accepted turns that are not searchable yet.")
+        self.oldest_pending_seconds = self._gauge("oldest_pending_seconds", "Age of the oldest of them.")
+        self.index_lag_rows = self._gauge("index_lag_rows", "Entries in the table that this pod does not find yet.")
+        self.ready = self._gauge("ready", "1 while this pod is ready.")
+        self.llm_tokens_total = self._counter("llm_tokens", "Tokens of language models.", ("model", "direction"))
+        self.llm_cost_usd_total = self._counter("llm_cost_usd", "Cost of language models, US dollars.", ("model",))
+        self.cache_hits_total = self._counter("cache_hits", "Answers taken from a cache.", ("cache",))
+
+    def render(self) -> bytes:
+        """All metrics as Prometheus' text."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, registry=self.registry)
+
+    def _histogram(self, name: str, text: str) -> Histogram:
+        return Histogram(f"{PREFIX}_{name}", text, registry=self.registry, buckets=SECONDS)
+
+
+class JsonFormatter(logging.Formatter):
+    """A log record as one line of JSON: a constant sentence and its fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {"time": time, "level": record.levelname.lower(), "logger": record.name}
+        line["message"] = record.getMessage()
+        line |= {key: value for key, value in vars(record).items() if key not in RECORD_FIELDS}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure_logging(level: str) -> None:
+    """Send all logs to standard error, a line of JSON each.
+
+    Parameters
+    ----------
+    level
+        Least level of our own logs; libraries log from WARNING.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("simplemem_service").setLevel(level.upper())
