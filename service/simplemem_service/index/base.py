@@ -1,6 +1,9 @@
 """What retrieval asks of an index, whatever stands behind it.
 
-Every view is asked in two steps: `search` gives its best candidates, then `scores` rates the union of all views'
+A view is written by one follower and read by any number of searches. It hands out snapshots: a search works on one
+snapshot from its first step to its last, so it never sees half a change and waits for no lock.
+
+Every snapshot is asked in two steps: `search` gives its best candidates, then `scores` rates the union of all views'
 candidates, since a candidate missing from one view's top must still get that view's true score (retrieval loses
 1.3 points of recall otherwise).
 """
@@ -9,31 +12,69 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from simplemem_service.models.entry import EmbeddedEntry, Vector
 
 Candidates = dict[str, float]
 """Raw score of each candidate, by entry id."""
 
+CONTEXT = "context"
+"""Field of both views: an entry together with its neighbours."""
+BIGRAMS = "bigrams"
+"""Field of the lexical view: pairs of adjacent terms of the entry itself."""
+SENTENCES = "sentences"
+"""Field of the vector view: the best of an entry's sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a search may look."""
+
+    user_id: str | None = None
+    """Whose entries; None for everybody's."""
+    entry_ids: frozenset[str] | None = None
+    """Only these entries, all of them of the user above where one is named; None for no such limit."""
+
+
+class LexicalSnapshot(ABC):
+    """The lexical view as it stood at one moment; safe to read from any thread."""
+
+    @abstractmethod
+    def search(self, field: str, terms: Sequence[str], scope: Scope, limit: int) -> Candidates:
+        """BM25 of the best entries for analysed terms in one field, at most `limit`; those without any are left out."""
+
+    @abstractmethod
+    def scores(self, field: str, terms: Sequence[str], scope: Scope, entry_ids: Sequence[str]) -> Candidates:
+        """BM25 of given entries; an entry without any of the terms is left out, its score being 0."""
+
 
 class LexicalView(ABC):
-    """Words: BM25 over an entry together with its neighbours, and over its bigrams."""
+    """Words: BM25 over an entry together with its neighbours, and over its bigrams. Errors are `IndexBrokenError`s."""
 
     @abstractmethod
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> None:
-        """Take over changes; visible to the next search. Blocking: call it in a thread."""
+        """Take over changes; visible to the next snapshot. Blocking: call it in a thread, one call at a time."""
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget everything; snapshots handed out before stay as they are."""
 
     @abstractmethod
-    def search(self, field: str, terms: Sequence[str], allowed: frozenset[str] | str | None, limit: int) -> Candidates:
-        """The best entries for analysed terms in one field; `allowed`: a user id, entry ids, or None for all."""
+    def snapshot(self) -> LexicalSnapshot:
+        """The view as it stands after the last `apply`."""
+
+
+class VectorSnapshot(ABC):
+    """The vector view as it stood at one moment; safe to read from any thread."""
 
     @abstractmethod
-    def scores(self, field: str, terms: Sequence[str], entry_ids: Sequence[str]) -> Candidates:
-        """BM25 of given entries; an entry without any of the terms scores 0."""
+    def search(self, field: str, vector: Vector, scope: Scope, limit: int) -> Candidates:
+        """Cosine in [-1, 1] of the entries nearest to a unit vector in one field, at most `limit`."""
+
+    @abstractmethod
+    def scores(self, field: str, vector: Vector, scope: Scope, entry_ids: Sequence[str]) -> Candidates:
+        """Cosine of given entries with a unit vector, in [-1, 1]; entries that are not there are left out."""
 
 
 class VectorView(ABC):
@@ -41,16 +82,12 @@ class VectorView(ABC):
 
     @abstractmethod
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> None:
-        """Take over changes; visible to the next search."""
+        """Take over changes; visible to the next snapshot. One call at a time."""
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget everything; snapshots handed out before stay as they are."""
 
     @abstractmethod
-    def search(self, field: str, vector: Vector, allowed: frozenset[str] | str | None, limit: int) -> Candidates:
-        """The entries nearest to a unit vector in one field; `allowed` as for words."""
-
-    @abstractmethod
-    def scores(self, field: str, vector: Vector, entry_ids: Sequence[str]) -> Candidates:
-        """Cosine of given entries with a unit vector, in [-1, 1]."""
+    def snapshot(self) -> VectorSnapshot:
+        """The view as it stands after the last `apply`."""

@@ -1,0 +1,110 @@
+"""Keeps all views at one version of the table, so that a search sees a change in every view or in none."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from simplemem_service.errors import IndexBrokenError
+from simplemem_service.index.base import LexicalSnapshot, LexicalView, VectorSnapshot, VectorView
+from simplemem_service.index.catalogue import Catalogue
+from simplemem_service.storage.base import Changes
+
+
+class ChangeSource(Protocol):
+    """Where changes come from; every `Storage` is one."""
+
+    async def read_changes(self, since: int | None) -> Changes:
+        """What changed after version `since`; the whole table for None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """All views at one version of the table; what one search works on."""
+
+    version: int | None
+    """Version of the table; None before the first one was read."""
+    lexical: LexicalSnapshot
+    """Words."""
+    vectors: VectorSnapshot
+    """Meaning."""
+    catalogue: Catalogue
+    """Entries by id, and metadata; it alone may be newer than `version`."""
+
+
+class Follower:
+    """Reads the table's changes and hands them to the views.
+
+    Parameters
+    ----------
+    storage
+        Where the table is; the truth.
+    lexical, vectors, catalogue
+        The views, empty. The follower alone writes them.
+    """
+
+    def __init__(self, storage: ChangeSource, lexical: LexicalView, vectors: VectorView, catalogue: Catalogue) -> None:
+        self._storage = storage
+        self._lexical = lexical
+        self._vectors = vectors
+        self._catalogue = catalogue
+        self._turn = asyncio.Lock()
+        self._pending = 0
+        self._is_broken = False
+        self._views = self._snapshot(None)
+
+    @property
+    def views(self) -> Views:
+        """All views as they stand; take it once a search."""
+        return self._views
+
+    @property
+    def version(self) -> int | None:
+        """Version of the table that searches see; None before the first one was read."""
+        return self._views.version
+
+    @property
+    def lag(self) -> int:
+        """Rows read from the table that searches do not see yet."""
+        return self._pending
+
+    async def catch_up(self) -> int:
+        """Take over what changed in the table since the last call, and return how many rows did.
+
+        A view that turns out to be broken is built anew from the whole table within the same call; raises
+        `IndexBrokenError` if that fails too, and `StorageUnavailableError` if the table cannot be read. Searches go
+        on meanwhile with what they saw before.
+        """
+        async with self._turn:
+            try:
+                return await self._advance()
+            except IndexBrokenError:
+                self._is_broken = True
+                return await self._advance()
+            finally:
+                self._pending = 0
+
+    async def _advance(self) -> int:
+        since = None if self._is_broken else self.version
+        changes = await self._storage.read_changes(since)
+        if changes.version == since:
+            return 0
+        self._pending = len(changes.upserted) + len(changes.deleted)
+        self._views = await asyncio.to_thread(self._apply, changes)
+        self._is_broken = False
+        return len(changes.upserted) + len(changes.deleted)
+
+    def _apply(self, changes: Changes) -> Views:
+        if changes.is_complete:
+            self._lexical.reset()
+            self._vectors.reset()
+            self._catalogue.replace(changes.upserted)
+        else:
+            self._catalogue.apply(changes.upserted, changes.deleted)
+        self._lexical.apply(changes.upserted, changes.deleted)
+        self._vectors.apply(changes.upserted, changes.deleted)
+        return self._snapshot(changes.version)
+
+    def _snapshot(self, version: int | None) -> Views:
+        return Views(version, self._lexical.snapshot(), self._vectors.snapshot(), self._catalogue)

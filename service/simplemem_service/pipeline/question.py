@@ -1,0 +1,64 @@
+"""What a question asks for: whom, when, and with which words (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simplemem_service.index.analysis import STOP_WORDS, bigrams, question_terms, tokenize
+from simplemem_service.pipeline.dates import DateSpan, find_absolute
+from simplemem_service.pipeline.names import NamedPerson, find_names
+
+LONGEST_QUESTION = 4000
+"""Characters of a question that are read; nobody asks more in one search."""
+
+_POSSESSIVE = re.compile(r"['\u2019]s\b")
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, taken apart."""
+
+    meaning: str
+    """What is encoded: the question with its participants' names replaced by "you", for whoever tells of himself says
+    "I" and not his name; in other languages than English they are left out. On LoCoMo dev "you" finds .7 points more
+    at 10 than leaving the names out, and 2 more than leaving them in."""
+    terms: tuple[str, ...]
+    """Distinct terms to look for, without names and function words."""
+    bigrams: tuple[str, ...]
+    """Pairs of adjacent terms, function words included, names left out."""
+    people: tuple[str, ...]
+    """Participants named, each once, in the order of the question."""
+    dates: tuple[DateSpan, ...]
+    """Days named outright."""
+
+
+def read_question(text: str, participants: Sequence[str]) -> Question:
+    """A question, taken apart; if nothing is left without its names, they stay in."""
+    asked = text[:LONGEST_QUESTION]
+    people = find_names(asked, participants)
+    is_english = any(word in STOP_WORDS for word in re.findall(r"[a-z]+", asked.lower()))
+    nameless = _replace(asked, people, "", "")
+    if not tokenize(nameless):
+        nameless = asked
+    meaning = _replace(asked, people, "you", "your") if is_english else nameless
+    return Question(
+        meaning=meaning,
+        terms=question_terms(nameless),
+        bigrams=tuple(dict.fromkeys(bigrams(tokenize(nameless)))),
+        people=tuple(dict.fromkeys(person.name for person in people)),
+        dates=tuple(find_absolute(asked)),
+    )
+
+
+def _replace(text: str, people: Sequence[NamedPerson], plain: str, possessive: str) -> str:
+    """The text with names replaced, white space tidied."""
+    out: list[str] = []
+    done = 0
+    for person in people:
+        owns = _POSSESSIVE.match(text, person.end)
+        out += [text[done : person.start], possessive if owns else plain]
+        done = owns.end() if owns else person.end
+    return _SPACE.sub(" ", "".join([*out, text[done:]])).strip()

@@ -1,0 +1,191 @@
+"""Stage 3: from a question to the entries that answer it, without any call of a language model.
+
+The question is encoded once; everything after that happens in one thread on one snapshot of the views. Every ranker
+gives its best candidates, then all of them rate the union, since an entry that only one ranker found must be judged by
+all. The fused score is a weighted sum of min-max normalised signals (`recipe.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from simplemem_service.embedding.base import Embedding
+from simplemem_service.index.base import BIGRAMS, CONTEXT, SENTENCES, Candidates, Scope
+from simplemem_service.index.follow import Follower, Views
+from simplemem_service.models.entry import Entry, Vector
+from simplemem_service.models.query import Hit, Query, Retrieved
+from simplemem_service.pipeline import recipe as signal
+from simplemem_service.pipeline.context import build_context
+from simplemem_service.pipeline.dates import DateSpan, find_absolute
+from simplemem_service.pipeline.fusion import Scores, best_first, weighted_shares
+from simplemem_service.pipeline.question import Question, read_question
+from simplemem_service.pipeline.recipe import Recipe
+
+SEARCH_THREADS = 4
+"""Searches worked on at once; numpy and tantivy release the interpreter, so a few more than there are cores."""
+
+_TRAILING_BRACKETS = re.compile(r"\s*\[[^\]]*\]\s*$")
+_QUESTION_MARKS = ("?", "\uff1f")
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One search: what is asked, and of what."""
+
+    question: Question
+    """The question, taken apart."""
+    vector: Vector
+    """The question, encoded."""
+    views: Views
+    """One snapshot of all views."""
+    scope: Scope
+    """Where to look."""
+
+
+class Retriever:
+    """Answers queries from a follower's views.
+
+    Parameters
+    ----------
+    embedding
+        Encodes questions and counts tokens.
+    follower
+        Where the views come from.
+    recipe
+        Signals and their weights.
+    """
+
+    def __init__(self, embedding: Embedding, follower: Follower, recipe: Recipe | None = None) -> None:
+        self._embedding = embedding
+        self._follower = follower
+        self._recipe = recipe or Recipe()
+        self._threads = ThreadPoolExecutor(SEARCH_THREADS, thread_name_prefix="search")
+
+    async def retrieve(self, query: Query) -> Retrieved:
+        """The entries that answer a query best, and their text within its token budget.
+
+        Raises `OverloadedError` if too many questions wait for the encoder, and `EmbeddingError` if this one cannot
+        be encoded.
+        """
+        views = self._follower.views
+        question = read_question(query.text, views.catalogue.speakers(query.filter.user_id))
+        vector = await self._embedding.encode_query(question.meaning)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._search, query, question, vector, views)
+
+    def close(self) -> None:
+        """Let searches under way end and take no more."""
+        self._threads.shutdown()
+
+    def _search(self, query: Query, question: Question, vector: Vector, views: Views) -> Retrieved:
+        search = _Search(question, vector, views, views.catalogue.scope(query.filter))
+        hits = rank(search, self._recipe, query.top_k)
+        context, tokens = build_context([hit.entry for hit in hits], query.max_tokens, self._embedding.count_tokens)
+        return Retrieved(tuple(hits), context, tokens)
+
+
+def rank(search: _Search, recipe: Recipe, top_k: int) -> list[Hit]:
+    """The best entries by the recipe, best first, at most `top_k`."""
+    entries = _candidates(search, recipe)
+    if not entries:
+        return []
+    raw = {name: rate(search, entries) for name, rate in _RATERS.items() if recipe.uses(name)}
+    shares = weighted_shares(raw, recipe.weights)
+    total = np.sum(list(shares.values()), axis=0) if shares else np.zeros(len(entries))
+    return [
+        Hit(entries[place], float(total[place]), {name: float(share[place]) for name, share in shares.items()})
+        for place in best_first(total, top_k)
+    ]
+
+
+def _candidates(search: _Search, recipe: Recipe) -> list[Entry]:
+    """The union of all rankers' best, by position, so that equal scores always come out in the same order."""
+    question, views, scope, limit = search.question, search.views, search.scope, recipe.candidates
+    rankers: dict[str, Callable[[], Candidates]] = {
+        signal.LEXICAL_CONTEXT: lambda: views.lexical.search(CONTEXT, question.terms, scope, limit),
+        signal.LEXICAL_BIGRAMS: lambda: views.lexical.search(BIGRAMS, question.bigrams, scope, limit),
+        signal.DENSE_SENTENCE: lambda: views.vectors.search(SENTENCES, search.vector, scope, limit),
+        signal.DENSE_CONTEXT: lambda: views.vectors.search(CONTEXT, search.vector, scope, limit),
+        signal.DATE: lambda: _told_on_dates(search, limit),
+    }
+    found = {entry_id for name, run in rankers.items() if recipe.uses(name) for entry_id in run()}
+    entries = (views.catalogue.entry(entry_id) for entry_id in found)
+    return sorted((entry for entry in entries if entry is not None), key=lambda entry: entry.position)
+
+
+def _told_on_dates(search: _Search, limit: int) -> Candidates:
+    """Entries told on a day the question names: of those, the best by meaning."""
+    dates = search.question.dates
+    if not dates:
+        return {}
+    catalogue, scope = search.views.catalogue, search.scope
+    told = frozenset(catalogue.on_days(scope.user_id, lambda day: any(span.covers(day) for span in dates)))
+    only = told if scope.entry_ids is None else told & scope.entry_ids
+    return search.views.vectors.search(SENTENCES, search.vector, Scope(scope.user_id, only), limit)
+
+
+def _rate_words(field: str) -> Callable[[_Search, Sequence[Entry]], Scores]:
+    def rate(search: _Search, entries: Sequence[Entry]) -> Scores:
+        terms = search.question.bigrams if field == BIGRAMS else search.question.terms
+        ids = [entry.entry_id for entry in entries]
+        return _in_order(ids, search.views.lexical.scores(field, terms, search.scope, ids), 0.0)
+
+    return rate
+
+
+def _rate_meaning(field: str) -> Callable[[_Search, Sequence[Entry]], Scores]:
+    def rate(search: _Search, entries: Sequence[Entry]) -> Scores:
+        ids = [entry.entry_id for entry in entries]
+        found = search.views.vectors.scores(field, search.vector, search.scope, ids)
+        return _in_order(ids, found, min(found.values(), default=0.0))
+
+    return rate
+
+
+def _rate_date(search: _Search, entries: Sequence[Entry]) -> Scores:
+    dates = search.question.dates
+    if not dates:
+        return np.zeros(len(entries))
+    return np.array([float(_is_about(entry, dates)) for entry in entries])
+
+
+def _is_about(entry: Entry, dates: Sequence[DateSpan]) -> bool:
+    """Whether an entry was told on one of the days, or speaks of one."""
+    if entry.timestamp is not None and any(span.covers(entry.timestamp.date()) for span in dates):
+        return True
+    own = find_absolute(entry.lossless_restatement)
+    return any(span.covers(days.first) or span.covers(days.last) for span in dates for days in own)
+
+
+def _rate_speaker(search: _Search, entries: Sequence[Entry]) -> Scores:
+    people = search.question.people
+    only = people[0] if len(people) == 1 else None
+    return np.array([float(only is not None and entry.speaker == only) for entry in entries])
+
+
+def _rate_question(_search: _Search, entries: Sequence[Entry]) -> Scores:
+    return np.array(
+        [float(_TRAILING_BRACKETS.sub("", entry.text).rstrip().endswith(_QUESTION_MARKS)) for entry in entries]
+    )
+
+
+def _in_order(ids: Sequence[str], found: Candidates, absent: float) -> Scores:
+    return np.array([found.get(entry_id, absent) for entry_id in ids], dtype=np.float64)
+
+
+_RATERS: dict[str, Callable[[_Search, Sequence[Entry]], Scores]] = {
+    signal.LEXICAL_CONTEXT: _rate_words(CONTEXT),
+    signal.DENSE_SENTENCE: _rate_meaning(SENTENCES),
+    signal.DENSE_CONTEXT: _rate_meaning(CONTEXT),
+    signal.LEXICAL_BIGRAMS: _rate_words(BIGRAMS),
+    signal.DATE: _rate_date,
+    signal.SPEAKER: _rate_speaker,
+    signal.QUESTION: _rate_question,
+}
+"""How each signal rates entries; raw scores, only comparable within the signal."""
