@@ -56,11 +56,16 @@ EXPOSE 8080
 ENTRYPOINT ["simplemem-operator"]
 
 FROM base AS service
+# Otherwise litellm asks the internet for prices at every start, and waits in vain where there is none.
+ENV LITELLM_LOCAL_MODEL_COST_MAP=True
+# The packages' own tests and torch's headers go: a quarter of the files, and nothing that runs here reads them.
 ARG PIP_EXTRA_INDEX_URL=
 COPY requirements/service.txt /opt/simplemem/requirements.txt
 RUN PIP_CONFIG_FILE=/run/build/pip.conf \
     pip install --no-cache-dir --quiet --only-binary :all: --find-links /run/build/wheels \
-    -r /opt/simplemem/requirements.txt
+    -r /opt/simplemem/requirements.txt \
+    && find /opt/simplemem/lib -type d \( -name tests -o -name test \) -prune -exec rm -r {} + \
+    && rm -r /opt/simplemem/lib/python3*/site-packages/torch/include
 RUN --mount=type=bind,from=wheel-service,source=/dist,target=/dist \
     pip install --no-cache-dir --quiet --no-deps --no-index /dist/*.whl
 LABEL org.opencontainers.image.title="SimpleMem service" \

@@ -7,18 +7,17 @@ keeps two runs from building the same thing. Go fetches modules as its environme
 """
 
 import argparse
-import contextlib
-import fcntl
 import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from tests.harness.catalogue import PROGRAMS, SETS, Program
 from tests.harness.errors import HarnessError
+from tests.harness.locks import locked
 from tests.harness.paths import cache_dir
 from tests.harness.steps import run
 
@@ -70,7 +69,7 @@ def _ensure_one(name: str) -> Path:
     program = PROGRAMS[name]
     target = cache_dir("tools", content_hash(program, _go_version())) / name
     if not target.exists():
-        with _locked(target.parent / ".lock"):
+        with locked(target.parent / ".lock"):
             if not target.exists():
                 _build(program, target)
     return target
@@ -87,13 +86,6 @@ def _build(program: Program, target: Path) -> None:
         run(["go", "build", *flags, program.package], cwd=program.folder, env=env, timeout_seconds=BUILD_SECONDS)
         built.rename(target)
     print(f"  {time.monotonic() - started:7.1f} s  built {program.name}", flush=True)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @cache

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.harness import addons, build, isolation
@@ -19,12 +20,13 @@ from tests.harness.catalogue import NODE
 from tests.harness.errors import HarnessError
 from tests.harness.images import exported_archives
 from tests.harness.leftovers import ProcessRecord, kill_tree, remove_cgroups, remove_folder
-from tests.harness.node import import_image
+from tests.harness.locks import locked
+from tests.harness.node import import_product_image
 from tests.harness.node_files import NodePaths
 from tests.harness.packages import NODE_PACKAGES, install
 from tests.harness.paths import REPOSITORY, cache_dir
 from tests.harness.steps import run, step
-from tests.harness.supervisor import FAILED, READY
+from tests.harness.supervisor import FAILED, READY, ready_file
 
 UNSUITABLE = ("/run", "/tmp", "/var/lib/kubelet", "/var/lib/cni", "/var/log")  # noqa: S108 - names, not files
 """Folders that may not hold the state folder: the node hides them from its programs, or others clean them."""
@@ -48,9 +50,9 @@ class Cluster:
 
     @property
     def is_running(self) -> bool:
-        """Whether the node's first process lives; it lives only while all its programs do."""
+        """Whether the node was ready once and its first process lives, as it does only while all its programs do."""
         record = self._record()
-        return record is not None and record.is_alive()
+        return record is not None and record.is_alive() and ready_file(self.paths).exists()
 
     def up(self) -> None:
         """Have a node that runs, with the images that exist now.
@@ -60,28 +62,22 @@ class Cluster:
         HarnessError
             If the machine cannot have one, or a part does not start; nothing is left running then.
         """
-        if not self.is_running:
-            self._check_machine()
-            install(NODE_PACKAGES)
-            with step("programs"):
-                build.ensure(NODE)
-            self.down()
-            self._start()
-        self.load()
+        self._check_machine()
+        with self._alone():
+            if not self.is_running:
+                install(NODE_PACKAGES)
+                with step("programs"):
+                    build.ensure(NODE)
+                self._remove()
+                self._start()
+            self.load()
         print(f"export KUBECONFIG={self.kubeconfig}", flush=True)
         print(f"enter the network with: {' '.join(self.in_namespace([]))}", flush=True)
 
     def down(self) -> None:
         """End the node and remove all that it left, or that an aborted one left."""
-        if not self.paths.state.exists():
-            return
-        with step("remove the node and what it left"):
-            record = self._record()
-            if record is not None:
-                kill_tree(record)
-            remove_cgroups(self.paths.cgroup)
-            remove_folder(self.paths.state)
-            isolation.remove_mount_points()
+        with self._alone():
+            self._remove()
 
     def load(self) -> None:
         """Import the image archives that were exported since the last import."""
@@ -89,11 +85,8 @@ class Cluster:
         archives = exported_archives()
         for archive in archives:
             if archive.name not in loaded:
-                with step(f"import {archive.name} ({archive.stat().st_size / 1e6:.0f} MB)"):
-                    import_image(self.paths, archive)
+                import_product_image(self.paths, archive)
         self._remember_loaded(archives)
-        if not archives:
-            print("  no images of this checkout's product; `python3 -m tests.harness.images` builds them", flush=True)
 
     def in_namespace(self, argv: Sequence[str | Path]) -> list[str]:
         """Command line that runs the given one in the node's network namespace.
@@ -104,7 +97,7 @@ class Cluster:
             If no node runs.
         """
         record = self._record()
-        if record is None or not record.is_alive():
+        if record is None or not self.is_running:
             raise HarnessError(f"no node runs in '{self.paths.state}'; start one with `make cluster`")
         return ["nsenter", f"--net=/proc/{record.pid}/ns/net", "--", *(str(word) for word in argv)]
 
@@ -130,6 +123,22 @@ class Cluster:
             return self.kubectl("get", "nodes,pods,pvc", "--all-namespaces", "-o", "wide")
         log = self.paths.log / "supervisor.log"
         return f"no node runs in '{self.paths.state}'\n{log.read_text() if log.exists() else ''}"
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Lock that keeps two runs from starting or ending the same node at once."""
+        self.paths.state.parent.mkdir(parents=True, exist_ok=True)
+        return locked(self.paths.state.with_suffix(".lock"))
+
+    def _remove(self) -> None:
+        if not self.paths.state.exists():
+            return
+        with step("remove the node and what it left"):
+            record = self._record()
+            if record is not None:
+                kill_tree(record)
+            remove_cgroups(self.paths.cgroup)
+            remove_folder(self.paths.state)
+            isolation.remove_mount_points()
 
     def _check_machine(self) -> None:
         if os.geteuid() != 0:
@@ -201,6 +210,8 @@ def main() -> None:
         answer = getattr(cluster, options.command)()
     except HarnessError as error:
         sys.exit(f"{parser.prog}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"{parser.prog}: interrupted; nothing is left running that was being started")
     if answer:
         print(answer)
 

@@ -52,6 +52,18 @@ def image_key(target: str, extra: Iterable[str], root: Path = REPOSITORY) -> str
     return digest.hexdigest()[:16]
 
 
+def names_in(archive: Path) -> tuple[str, str]:
+    """Name that an archive's image has, and the name by its content that it is to have as well."""
+    _, target, key = archive.stem.split("-")
+    return image_name(target), image_name(target, key)
+
+
+def newest_archive(target: str) -> Path | None:
+    """Archive of a target that was written last, of whatever state of the checkout; None if there is none."""
+    archives = cache_dir("images").glob(f"simplemem-{target}-*.tar")
+    return max(archives, key=lambda archive: archive.stat().st_mtime, default=None)
+
+
 def archive_path(target: str, key: str) -> Path:
     """File that holds the exported image; present only when complete."""
     return cache_dir("images") / f"simplemem-{target}-{key}.tar"

@@ -8,19 +8,18 @@ folder of wheels that are preferred to the index's; default: ``../shared/wheels`
 
 import argparse
 import configparser
-import contextlib
-import fcntl
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.harness.base_image import ensure_base_image
 from tests.harness.buildah import Buildah
 from tests.harness.errors import HarnessError
-from tests.harness.image_inputs import INPUTS, archive_path, image_key, image_name
+from tests.harness.image_inputs import INPUTS, archive_path, image_key, image_name, newest_archive
+from tests.harness.locks import locked
 from tests.harness.packages import IMAGE_PACKAGES, install
 from tests.harness.paths import REPOSITORY, cache_dir
 from tests.harness.steps import step
@@ -30,6 +29,9 @@ CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 OWN_PATHS = {"cert", "client-cert", "find-links", "cache-dir", "log", "config-file", "target", "prefix", "root"}
 """Settings of pip that name files of this machine; the build has its own."""
+
+REBUILD = "`python3 -m tests.harness.images`"
+"""The command that builds what is missing."""
 
 KEPT_ARCHIVES = 2
 """How many archives of a target stay, the newest: each is a gigabyte or two, and going back one commit is common."""
@@ -43,8 +45,18 @@ def wheels_folder() -> Path | None:
 
 
 def exported_archives() -> list[Path]:
-    """Archives of the images that belong to the checkout as it is now; those not built yet are left out."""
-    return [path for target in INPUTS if (path := archive_path(target, _key(target))).exists()]
+    """Archives of the checkout's images; of one that is not built as the code is now, the last that was, and a note."""
+    found: list[Path] = []
+    for target in INPUTS:
+        current, newest = archive_path(target, _key(target)), newest_archive(target)
+        if current.exists():
+            found.append(current)
+        elif newest is not None:
+            found.append(newest)
+            print(f"  {image_name(target)} is of an earlier state of the code: {REBUILD} builds it anew", flush=True)
+        else:
+            print(f"  {image_name(target)} is not built: {REBUILD} builds it", flush=True)
+    return found
 
 
 def build_images(targets: list[str]) -> None:
@@ -55,7 +67,7 @@ def build_images(targets: list[str]) -> None:
     HarnessError
         If a program fails, or is missing and cannot be installed.
     """
-    with _lock():
+    with locked(cache_dir("images") / ".lock"):
         for target in targets:
             key = _key(target)
             archive = archive_path(target, key)
@@ -143,13 +155,6 @@ def _drop_old_archives(target: str) -> None:
     )
     for archive in archives[:-KEPT_ARCHIVES]:
         archive.unlink()
-
-
-@contextlib.contextmanager
-def _lock() -> Iterator[None]:
-    with (cache_dir("images") / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def main() -> None:

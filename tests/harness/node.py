@@ -15,6 +15,7 @@ from tests.harness.catalogue import NODE
 from tests.harness.control_plane import ControlPlane
 from tests.harness.control_plane_flags import ControlPlaneOptions
 from tests.harness.errors import HarnessError
+from tests.harness.image_inputs import names_in
 from tests.harness.node_files import NODE_NAME, NodePaths
 from tests.harness.oci import program_image
 from tests.harness.process import Process
@@ -88,8 +89,7 @@ class Node:
             self.plane.kubectl("apply", "-f", "-", stdin=addons.manifests(images))
         # Meanwhile the add-ons start.
         for archive in archives:
-            with step(f"import {archive.name} ({archive.stat().st_size / 1e6:.0f} MB)"):
-                import_image(self.paths, archive)
+            import_product_image(self.paths, archive)
         self._wait_for_addons()
 
     def _start_containerd(self) -> dict[str, str]:
@@ -191,6 +191,14 @@ def ctr(paths: NodePaths) -> list[str]:
 def import_image(paths: NodePaths, archive: Path) -> None:
     """Import an image archive into this node's containerd."""
     run([*ctr(paths), "images", "import", archive])
+
+
+def import_product_image(paths: NodePaths, archive: Path) -> None:
+    """Import an archive that ``images`` wrote; the image gets its fixed name and the name by its content."""
+    with step(f"import {archive.name} ({archive.stat().st_size / 1e6:.0f} MB)"):
+        import_image(paths, archive)
+        fixed, by_content = names_in(archive)
+        run([*ctr(paths), "images", "tag", "--force", fixed, by_content])
 
 
 def _answers(paths: NodePaths) -> bool:

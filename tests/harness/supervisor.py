@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.harness.errors import HarnessError
 from tests.harness.node import Node
+from tests.harness.node_files import NodePaths
 from tests.harness.process import Process
 
 READY = "READY"
@@ -18,6 +19,11 @@ READY = "READY"
 
 FAILED = "FAILED: "
 """Start of the text that says why it is not."""
+
+
+def ready_file(paths: NodePaths) -> Path:
+    """File that exists once the node is up: one that was given up half-way has none."""
+    return paths.state / "ready"
 
 
 def main() -> None:
@@ -32,6 +38,7 @@ def main() -> None:
     except HarnessError as error:
         print(f"{FAILED}{error}", flush=True)
         sys.exit(1)
+    ready_file(node.paths).touch()
     print(READY, flush=True)
     log = os.open(state / "log" / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
