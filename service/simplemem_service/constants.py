@@ -51,8 +51,9 @@ STORAGE_CHECK_FAILING = timedelta(seconds=1)
 """How often it is probed while it does not."""
 STATISTICS_INTERVAL = timedelta(seconds=5)
 """How often figures for status and metrics are read."""
-SIZE_CACHE = timedelta(seconds=60)
-"""How long a measured store size is good for; measuring lists all files."""
+SIZE_INTERVAL_FACTOR = 100
+"""Pause between two measurements of the store's size, in times of what one takes: listing all files of a large store
+must not cost more than a hundredth of a core."""
 
 BODY_MAX_BYTES = 8 * 1024 * 1024
 """Longest request body, in bytes; a batch of 10,000 short turns fits."""

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, TypeVar
 
 from simplemem_api.conditions import Reason
@@ -120,13 +120,13 @@ class Service:
             figures["pending_turns"] = self.pending_turns
         return figures
 
-    def _spawn(self, loop: Awaitable[None]) -> None:
-        self._tasks.append(asyncio.ensure_future(loop))
+    def _spawn(self, loop: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(loop)
+        task.add_done_callback(_tell_death)
+        self._tasks.append(task)
 
     async def _open(self) -> None:
-        from simplemem_service import factory
-
-        self.embedding = await self._until("embedding", self._in_thread(lambda: factory.create_embedding(self.config)))
+        self.embedding = await self._until("embedding", self._create_embedding)
         loading = asyncio.ensure_future(self._until("embedding", self._load_model, Reason.MODEL_LOADING))
         if self.config.role is not Role.EMBEDDING:
             await self._open_store(loading)
@@ -134,13 +134,10 @@ class Service:
         self.is_open = True
 
     async def _open_store(self, loading: Awaitable[None]) -> None:
-        from simplemem_service import factory
-
         embedding = self.embedding
         if embedding is None:
             return
-        create = self._in_thread(lambda: factory.create_parts(self.config, embedding, self.metrics))
-        parts = await self._until("storage", create)
+        parts = await self._until("storage", lambda: self._create_parts(embedding))
         self._spawn(self._check_storage(parts))
         await loading
         identity = StoreIdentity(model=embedding.model, dimension=embedding.dimension)
@@ -155,9 +152,21 @@ class Service:
             self._spawn(parts.worker.run(self.health))
         self._spawn(self._measure(parts))
 
-    @staticmethod
-    def _in_thread(call: Callable[[], Result]) -> Callable[[], Awaitable[Result]]:
-        return lambda: asyncio.to_thread(call)
+    async def _create_embedding(self) -> Embedding:
+        def create() -> Embedding:
+            from simplemem_service import factory
+
+            return factory.create_embedding(self.config)
+
+        return await asyncio.to_thread(create)
+
+    async def _create_parts(self, embedding: Embedding) -> Parts:
+        def create() -> Parts:
+            from simplemem_service import factory
+
+            return factory.create_parts(self.config, embedding, self.metrics)
+
+        return await asyncio.to_thread(create)
 
     async def _load_model(self) -> None:
         if self.embedding is None:
@@ -235,3 +244,9 @@ class Service:
         while True:
             await asyncio.sleep(TOKEN_REFRESH.total_seconds())
             await asyncio.to_thread(self.tokens.refresh)
+
+
+def _tell_death(task: asyncio.Task[None]) -> None:
+    """Log a loop that ended by an error, which none should: unsaid, its pod would wait for ever."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.critical("background loop died", exc_info=task.exception(), extra={"loop": task.get_name()})

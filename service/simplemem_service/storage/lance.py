@@ -18,7 +18,7 @@ import pyarrow as pa
 from lancedb.query import ColumnOrdering
 from typing_extensions import override
 
-from simplemem_service.constants import SIZE_CACHE
+from simplemem_service.constants import SIZE_INTERVAL_FACTOR
 from simplemem_service.errors import IdentityMismatchError, StorageUnavailableError
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
 from simplemem_service.models.query import EntryFilter
@@ -63,7 +63,8 @@ class LanceStorage(Storage):
         self._connection: Any = None
         self._handles: dict[tuple[str, str], Any] = {}
         self._rows_at: dict[int, int] = {}
-        self._size: tuple[float, int] = (0.0, 0)
+        self._size_bytes = 0
+        self._measure_after = 0.0
 
     @override
     async def open(self, identity: StoreIdentity) -> None:
@@ -148,14 +149,14 @@ class LanceStorage(Storage):
         async with _converted():
             rows = {name: await self._latest(name) for name in (ENTRIES, TURNS)}
             entries, turns = [0 if table is None else await table.count_rows() for table in rows.values()]
-        return StoreCounts(entries=entries, turns=turns, size_bytes=await self._size_bytes())
+        return StoreCounts(entries=entries, turns=turns, size_bytes=await self._measure_size())
 
-    async def _size_bytes(self) -> int:
-        measured_at, size = self._size
-        if not measured_at or time.monotonic() - measured_at > SIZE_CACHE.total_seconds():
-            size = await self._blobs.size_bytes()
-            self._size = (time.monotonic(), size)
-        return size
+    async def _measure_size(self) -> int:
+        started = time.monotonic()
+        if started >= self._measure_after:
+            self._size_bytes = await self._blobs.size_bytes()
+            self._measure_after = started + SIZE_INTERVAL_FACTOR * (time.monotonic() - started)
+        return self._size_bytes
 
     async def _select(self, predicate: str, *, ascending: bool, limit: int) -> list[Entry]:
         async with _converted():
