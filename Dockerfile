@@ -46,8 +46,9 @@ ARG PIP_EXTRA_INDEX_URL=
 COPY requirements/operator.txt /opt/simplemem/requirements.txt
 RUN PIP_CONFIG_FILE=/run/build/pip.conf \
     pip install --no-cache-dir --quiet --only-binary :all: -r /opt/simplemem/requirements.txt
-RUN --mount=type=bind,from=wheel-operator,source=/dist,target=/dist \
-    pip install --no-cache-dir --quiet --no-deps --no-index /dist/*.whl
+# Copied, not mounted: a mount's content is no part of the cache key, so the layer of an older wheel would be taken.
+COPY --from=wheel-operator /dist /opt/simplemem/dist
+RUN pip install --no-cache-dir --quiet --no-deps --no-index /opt/simplemem/dist/*.whl
 LABEL org.opencontainers.image.title="SimpleMem operator" \
       org.opencontainers.image.description="Kubernetes operator for MemoryStore" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -66,8 +67,9 @@ RUN PIP_CONFIG_FILE=/run/build/pip.conf \
     -r /opt/simplemem/requirements.txt \
     && find /opt/simplemem/lib -type d \( -name tests -o -name test \) -prune -exec rm -r {} + \
     && rm -r /opt/simplemem/lib/python3*/site-packages/torch/include
-RUN --mount=type=bind,from=wheel-service,source=/dist,target=/dist \
-    pip install --no-cache-dir --quiet --no-deps --no-index /dist/*.whl
+# Copied, not mounted: a mount's content is no part of the cache key, so the layer of an older wheel would be taken.
+COPY --from=wheel-service /dist /opt/simplemem/dist
+RUN pip install --no-cache-dir --quiet --no-deps --no-index /opt/simplemem/dist/*.whl
 LABEL org.opencontainers.image.title="SimpleMem service" \
       org.opencontainers.image.description="Long-term memory for agents: compress, synthesize, retrieve" \
       org.opencontainers.image.licenses="Apache-2.0"
