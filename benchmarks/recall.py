@@ -160,8 +160,10 @@ def main() -> None:
     parser.add_argument("--token", default=os.environ.get("SIMPLEMEM_TOKEN"), help="its bearer token")
     parser.add_argument("--batch", type=int, help="turns sent at a time, in process; a session at once without it")
     parser.add_argument("--threshold", type=float, default=0.0, help="density threshold, in process")
+    parser.add_argument("--conversations", nargs="+", metavar="ID", help="only these, such as conv-26; default: all")
     options = parser.parse_args()
-    conversations = read_conversations()
+    wanted = options.conversations
+    conversations = [found for found in read_conversations() if not wanted or found.id in wanted]
     if options.url and not options.in_process:
         run_over_http(conversations, options.url, options.token)
     else:
