@@ -32,6 +32,8 @@ MAX_ATTEMPTS = 5
 
 LEASE_RENEWAL = timedelta(seconds=3)
 """How often the writer of a bucket renews its lease."""
+LEASE_POLL = timedelta(seconds=1)
+"""How often a process that waits for the lease looks at it."""
 LEASE_EXPIRY = timedelta(seconds=10)
 """How long a lease must stand unchanged, by the observer's own clock, before it may be taken over."""
 

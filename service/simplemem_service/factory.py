@@ -19,6 +19,7 @@ from simplemem_service.index.tantivy_index import TantivyIndex
 from simplemem_service.index.vector_index import VectorIndex
 from simplemem_service.ingest.journal import Journal
 from simplemem_service.ingest.worker import Worker
+from simplemem_service.measured import MeasuredEmbedding
 from simplemem_service.parts import Parts
 from simplemem_service.pipeline.compress import Compressor
 from simplemem_service.pipeline.retrieve import Retriever
@@ -30,15 +31,17 @@ from simplemem_service.storage.local_blobs import LocalBlobStore
 from simplemem_service.storage.s3_blobs import S3BlobStore
 from simplemem_service.telemetry import Metrics
 
+STORE = "store"
+"""Folder of the store within the volume; beside it lies what may be lost, such as downloaded weights."""
 TABLES = "tables"
-"""Folder of the LanceDB tables within the volume or prefix."""
+"""Folder of the LanceDB tables within the store's folder or prefix."""
 
 
-def create_embedding(config: Config) -> Embedding:
+def create_embedding(config: Config, metrics: Metrics) -> Embedding:
     """The embedding model, not loaded yet."""
-    return LocalEmbedding(
-        config.store.embedding.model, models_folder=config.models, cache_folder=config.data / "models"
-    )
+    model = config.store.embedding.model
+    local = LocalEmbedding(model, models_folder=config.models, cache_folder=config.data / "models")
+    return MeasuredEmbedding(local, metrics)
 
 
 def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Parts:
@@ -62,8 +65,9 @@ def _create_storage(config: Config) -> tuple[BlobStore, Storage, Lease]:
     kind = config.store.storage.kind
     writes = config.role.ingests
     if kind is StorageKind.PVC:
-        local = LocalBlobStore(config.data)
-        return local, LanceStorage(str(config.data / TABLES), {}, local, writes=writes), FileLease(config.data)
+        place = config.data / STORE
+        local = LocalBlobStore(place)
+        return local, LanceStorage(str(place / TABLES), {}, local, writes=writes), FileLease(config.data)
     s3 = config.store.storage.s3
     if kind is StorageKind.S3 and s3 is not None:
         bucket = S3BlobStore(s3)

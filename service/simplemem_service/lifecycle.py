@@ -156,7 +156,7 @@ class Service:
         def create() -> Embedding:
             from simplemem_service import factory
 
-            return factory.create_embedding(self.config)
+            return factory.create_embedding(self.config, self.metrics)
 
         return await asyncio.to_thread(create)
 
@@ -173,6 +173,11 @@ class Service:
             return
         self.health.fail("embedding", Reason.MODEL_LOADING, f"loading '{self.config.store.embedding.model}'")
         await self.embedding.load()
+        wanted, found = self.config.store.embedding.dimension, self.embedding.dimension
+        if wanted not in (0, found):
+            raise IdentityMismatchError(
+                f"model '{self.embedding.model}' has {found} dimensions, the spec says {wanted}"
+            )
         if self.config.role is Role.EMBEDDING:
             self.health.succeed("embedding", Reason.MODEL_LOADED, f"{self.embedding.model}")
 

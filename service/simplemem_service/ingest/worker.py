@@ -113,10 +113,10 @@ class Worker:
                 try:
                     has_worked = await self.run_once()
                 except Exception as error:  # noqa: BLE001 - whatever fails is told and tried again
-                    failures += 1
                     self._forget()
                     self._tell(health, error)
-                    await self._pause(back_off(failures))
+                    failures = 0 if isinstance(error, LeaseLostError) else failures + 1
+                    await self._pause(back_off(failures) if failures else constants.LEASE_POLL.total_seconds())
                     continue
                 failures = 0
                 health.succeed("ingest", Reason.INGESTING, "accepted turns become searchable")
