@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.support.bucket import BucketServer, set_credentials
+from tests.support.server import Server
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +25,20 @@ def bucket(bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch) -> Buck
     """The S3 server, with its credentials in the environment."""
     set_credentials(monkeypatch)
     return bucket_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running service; tests use a user each."""
+    server = Server(tmp_path_factory.mktemp("service"))
+    server.start()
+    server.wait_ready()
+    yield server
+    assert server.stop() == 0, server.log()[-2000:]
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[httpx.Client]:
+    """A client of the running service."""
+    with server.client() as client:
+        yield client
