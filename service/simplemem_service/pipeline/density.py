@@ -53,7 +53,8 @@ def density(
         The formula's `a`, in [0, 1].
     """
     novelty = len(set(entities) - set(known)) / turns
-    divergence = 1.0 if history is None else 1.0 - float(np.dot(window, history))
+    # Rounding takes the cosine of equal vectors above 1, and a threshold of 0 must keep all.
+    divergence = 1.0 if history is None else max(0.0, 1.0 - float(np.dot(window, history)))
     return Density(novelty_share * novelty + (1.0 - novelty_share) * divergence, novelty, divergence)
 
 
