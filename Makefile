@@ -9,8 +9,6 @@ PYTHON ?= python3
 WHEELS ?= $(wildcard ../shared/wheels)
 OPERATOR := .venv/operator
 SERVICE := .venv/service
-PIP := -m pip install --quiet --disable-pip-version-check --only-binary :all:
-FIND := $(if $(WHEELS),--find-links $(abspath $(WHEELS)))
 STORE ?= manifests/minimal.yaml
 export PYTHONDONTWRITEBYTECODE = 1
 
@@ -21,18 +19,14 @@ help: ## This list
 
 init: $(OPERATOR)/.ready $(SERVICE)/.ready ## Make both Python environments
 
-$(OPERATOR)/.ready: requirements/operator.txt requirements/operator-dev.txt pyproject.toml
-	@echo "Installing the operator's environment into $(OPERATOR)"
-	@$(PYTHON) -m venv $(OPERATOR)
-	@$(OPERATOR)/bin/python $(PIP) -r requirements/operator-dev.txt
-	@$(OPERATOR)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+$(OPERATOR)/.ready: requirements/operator.txt requirements/operator-dev.txt requirements/install.py pyproject.toml
+	@echo "Making the operator's environment in $(OPERATOR)"
+	@$(PYTHON) requirements/install.py operator
 	@touch $@
 
-$(SERVICE)/.ready: requirements/service.txt requirements/service-dev.txt pyproject.toml
-	@echo "Installing the service's environment into $(SERVICE) (torch and friends: a few minutes the first time)"
-	@$(PYTHON) -m venv $(SERVICE)
-	@$(SERVICE)/bin/python $(PIP) $(FIND) -r requirements/service-dev.txt
-	@$(SERVICE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+$(SERVICE)/.ready: requirements/service.txt requirements/service-dev.txt requirements/install.py pyproject.toml
+	@echo "Making the service's environment in $(SERVICE) (torch and friends: a few minutes the first time)"
+	@$(PYTHON) requirements/install.py service $(if $(WHEELS),--wheels $(abspath $(WHEELS)))
 	@touch $@
 
 generate: $(OPERATOR)/.ready ## Write the CRD, the chart's copy, the field reference and the chart's README
