@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,44 @@ def test_a_pod_killed_during_ingest_loses_nothing(name: str, where: str, compone
     assert len(found) == len(set(found)), "a turn is there twice"
 
 
+def test_what_is_wrong_with_a_store_is_named() -> None:
+    s3 = {"bucket": "no-such-bucket", "endpoint": os.environ["E2E_S3_ENDPOINT"], "credentialsSecretName": "bucket-keys"}
+    small: dict[str, Any] = {"storage": {"pvc": {"size": "1Gi"}, "deletionPolicy": "Delete"}}
+    wrong: dict[str, tuple[str, dict[str, Any]]] = {
+        "no-bucket": ("BucketRefused", {"storage": {"s3": s3}, "embedding": {"model": "all-MiniLM-L6-v2"}}),
+        "no-model": ("ModelNotFound", small | {"embedding": {"model": "acme/nowhere", "dimension": 8}}),
+    }
+    for name, (_, spec) in wrong.items():
+        kube.apply(store(name, "team-b", **spec))
+
+    def has_reason(name: str, reason: str) -> bool:
+        found = kube.get("memorystore", name, "team-b")
+        return bool(kube.condition(found or {}, "Ready").get("reason") == reason)
+
+    for name, (expected, _) in wrong.items():
+        with step(f"MemoryStore team-b/{name}: {expected}"):
+            kube.eventually(partial(has_reason, name, expected), within=120, what=f"{name}: {expected}")
+    kube.kubectl("delete", "memorystore", *wrong, "-n", "team-b", "--timeout=60s")
+
+
+def test_a_store_with_tokens_admits_only_them() -> None:
+    kube.kubectl("create", "secret", "generic", "tokens", "-n", "team-a", "--from-literal=agent=e2e-token")
+    kube.kubectl("patch", "memorystore", "notes", "-n", "team-a", "--type=merge", "-p",
+                 json.dumps({"spec": {"access": {"tokenSecretName": "tokens"}}}))  # fmt: skip
+    url = kube.service_url("notes", "team-a")
+
+    def status(headers: dict[str, str]) -> int:
+        try:
+            return httpx.get(f"{url}/v1/status", headers=headers, timeout=5).status_code
+        except httpx.TransportError:
+            return 0
+
+    with step("the pod rolls and asks for the token"):
+        kube.eventually(lambda: status({}) == httpx.codes.UNAUTHORIZED, within=120, what="401 without a token")
+    assert status({"Authorization": "Bearer wrong"}) == httpx.codes.UNAUTHORIZED
+    assert status({"Authorization": "Bearer e2e-token"}) == httpx.codes.OK
+
+
 def test_nothing_is_written_while_nothing_changes() -> None:
     for name, where in (("notes", "team-a"), ("shared", "team-b")):
         wait_ready(name, where)
@@ -270,8 +309,14 @@ def test_nothing_is_written_while_nothing_changes() -> None:
             if item["metadata"]["name"] != "kube-root-ca.crt"
         }
 
-    # Entries just remembered reach the status at the next look; after that, quiet.
-    time.sleep(20)
+    def is_settled() -> bool:
+        seen = versions()
+        time.sleep(45)
+        return versions() == seen
+
+    # What was just remembered and compacted reaches the status at the next looks; after that, quiet.
+    with step("figures of the ingest have reached the status"):
+        kube.eventually(is_settled, within=300, what="no write for 45 s")
     before = versions()
     with step("60 quiet seconds"):
         time.sleep(60)
