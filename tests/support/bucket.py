@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-from simplemem_api.resolved import ResolvedS3
 
+from simplemem_api.resolved import ResolvedS3
 from tests.harness.build import ensure
 from tests.harness.errors import HarnessError
 from tests.support.stores import make_store
 
 ACCESS_KEY = "test"
-SECRET_KEY = "secret-of-tests"  # noqa: S105 - of a server that lives for a test
+SECRET_KEY = "secret-of-tests"
 BUCKET = "memories"
 
 

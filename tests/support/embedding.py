@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.models.entry import Vector
 

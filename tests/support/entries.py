@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn, Vector
 from simplemem_service.models.operation import GivenTurn, JournaledOperation, Operation
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from simplemem_service.index.analysis import CJK, STOP_WORDS
 from simplemem_service.models.entry import Turn
-from simplemem_service.pipeline.dates import MONTHS, WEEKDAYS, find_unclear, format_days
+from simplemem_service.pipeline.dates import MONTHS, WEEKDAYS, format_days
 from simplemem_service.pipeline.names import find_names
+from simplemem_service.pipeline.relative_dates import find_unclear
 
 MOST_KEYWORDS = 8
 """Keywords kept for one turn."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from simplemem_service.constants import BODY_MAX_BYTES
 
 TURN: dict[str, Any] = {"speaker": "Ada", "text": "Hello"}

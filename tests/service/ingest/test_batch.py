@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from simplemem_service.ingest import batch
 from simplemem_service.models.operation import GivenTurn, JournaledOperation, Operation
-
 from tests.support.entries import NOON, make_entry
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from simplemem_service.ingest.identity import digest, identify_turns
 from simplemem_service.models.operation import GivenTurn, JournaledOperation, Operation
-
 from tests.support.entries import NOON
 
 
-def key_of(turn: GivenTurn, operation_id: str = "op.0", **fields: str) -> str:
+def key_of(turn: GivenTurn, operation_id: str = "op.0", **fields: Any) -> str:
     operation = replace(Operation("ada", "monday", (turn,), NOON), **fields)
     return identify_turns(JournaledOperation(operation_id, operation))[0].key
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from simplemem_service.errors import (
     ConflictError,
     DamagedSegmentError,
@@ -17,9 +18,8 @@ from simplemem_service.errors import (
 )
 from simplemem_service.ingest import journal as journals
 from simplemem_service.ingest.journal import Journal, idempotency_hash
-from simplemem_service.models.operation import OperationResult, OperationState
+from simplemem_service.models.operation import JournaledOperation, OperationResult, OperationState
 from simplemem_service.storage.local_blobs import LocalBlobStore
-
 from tests.support.entries import make_operation
 from tests.support.volumes import small_volume
 
@@ -31,6 +31,11 @@ def journal(tmp_path: Path) -> Journal:
 
 def succeeded(turns: int = 1) -> OperationResult:
     return OperationResult(OperationState.SUCCEEDED, turns=turns, entries=turns, version=3)
+
+
+async def read_all(journal: Journal) -> list[JournaledOperation]:
+    segments = [await journal.read_open(name) for name in await journal.list_open()]
+    return [item for segment in segments if segment is not None for item in segment.operations]
 
 
 async def finish_all(journal: Journal) -> None:
@@ -55,7 +60,7 @@ async def test_requests_at_once_share_a_segment_and_keep_their_order(journal: Jo
     ids = await asyncio.gather(*(journal.append(operation) for operation in operations))
     names = await journal.list_open()
     assert len(names) <= 2
-    found = [item for name in names for item in (await journal.read_open(name) or pytest.fail()).operations]
+    found = await read_all(journal)
     assert [item.operation for item in found] == operations
     assert [item.operation_id for item in found] == ids
     assert len(set(ids)) == 50
@@ -178,6 +183,5 @@ async def test_nothing_is_acknowledged_on_a_full_volume_and_all_is_well_after(vo
         await journal.append(make_operation(["refused" * 1000]))
     (volume / "filler").unlink()
     later = await journal.append(make_operation(["later"]))
-    found = [item.operation_id for name in await journal.list_open()
-             for item in (await journal.read_open(name) or pytest.fail()).operations]  # fmt: skip
+    found = [item.operation_id for item in await read_all(journal)]
     assert found == [kept, later]

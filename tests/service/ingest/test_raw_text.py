@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from simplemem_service.constants import TEXT_MAX_CHARS
 from simplemem_service.ingest.raw_text import parse_conversation
 from simplemem_service.models.operation import GivenTurn
@@ -30,7 +31,7 @@ TIME = datetime(2026, 3, 1, 10, tzinfo=UTC)
         ("Ada: one\ntwo\n  three", [GivenTurn("Ada", "one\ntwo\nthree")]),
         ("Ada:\nHello", [GivenTurn("Ada", "Hello")]),
         ("Mary Ann Smith: Hello", [GivenTurn("Mary Ann Smith", "Hello")]),
-        ("小明：你好", [GivenTurn("小明", "你好")]),
+        ("小明\uff1a你好", [GivenTurn("小明", "你好")]),
         ("We meet at 10:30 sharp", [GivenTurn("user", "We meet at 10:30 sharp")]),
         ("see http://example.org/x", [GivenTurn("user", "see http://example.org/x")]),
         (
@@ -58,6 +59,6 @@ def test_a_text_longer_than_a_turn_may_be_is_split_and_not_cut() -> None:
 def test_every_word_said_is_kept(text: str) -> None:
     turns = parse_conversation(text)
     said = " ".join(f"{turn.speaker} {turn.text}" for turn in turns)
-    if not any(mark in text for mark in "[:："):
+    if not any(mark in text for mark in "[:\uff1a"):
         assert all(word in said for word in text.split())
     assert all(turn.text.strip() for turn in turns)

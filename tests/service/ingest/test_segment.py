@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from simplemem_service.errors import DamagedSegmentError, NotFoundError
 from simplemem_service.ingest import segment
 from simplemem_service.models.operation import GivenTurn, Operation, OperationResult, OperationState

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from simplemem_api.conditions import Reason
 from simplemem_service import constants
 from simplemem_service.errors import EmbeddingError, LeaseLostError, OverloadedError, StorageUnavailableError
 from simplemem_service.health import Health
 from simplemem_service.ingest.journal import DAMAGED, OPEN, Journal
 from simplemem_service.ingest.worker import Worker
-from simplemem_service.models.entry import EmbeddedEntry, Turn
+from simplemem_service.models.entry import EmbeddedEntry
 from simplemem_service.models.operation import OperationState
 from simplemem_service.models.query import EntryFilter
 from simplemem_service.pipeline.compress import Compressor
@@ -24,7 +25,6 @@ from simplemem_service.storage.lance import LanceStorage
 from simplemem_service.storage.lease import FileLease
 from simplemem_service.storage.local_blobs import LocalBlobStore
 from simplemem_service.telemetry import Metrics
-
 from tests.support.embedding import DIMENSION, TinyEmbedding
 from tests.support.entries import make_operation
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from simplemem_service.errors import IdentityMismatchError
 from simplemem_service.storage.base import StoreIdentity
 from simplemem_service.storage.identity import IDENTITY_NAME, confirm_identity, parse_identity

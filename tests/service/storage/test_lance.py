@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+
 from simplemem_service.errors import IdentityMismatchError, StorageUnavailableError
 from simplemem_service.models.query import EntryFilter
 from simplemem_service.storage.base import StoreIdentity
 from simplemem_service.storage.lance import LanceStorage
 from simplemem_service.storage.local_blobs import LocalBlobStore
-
 from tests.support.entries import NOON, make_entry, make_turn
 
 TINY = StoreIdentity("tiny", 8)

@@ -6,11 +6,11 @@ import uuid
 from pathlib import Path
 
 import pytest
+
 from simplemem_service.constants import LEASE_EXPIRY
 from simplemem_service.errors import LeaseLostError
 from simplemem_service.storage.lease import BucketLease, FileLease
 from simplemem_service.storage.s3_blobs import S3BlobStore
-
 from tests.support.bucket import BucketServer
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from simplemem_service.errors import StorageUnavailableError
 from simplemem_service.storage.local_blobs import STALE_TEMPORARY_SECONDS, LocalBlobStore
-
 from tests.support.volumes import small_volume
 
 
@@ -64,10 +64,9 @@ async def test_a_full_volume_is_told_and_leaves_nothing_behind(full_volume: Path
     await blobs.put_new("small", b"kept")
     with pytest.raises(StorageUnavailableError, match="No space left"):
         await blobs.put_new("large", os.urandom(200_000))
+    with pytest.raises(OSError, match="No space left"):
+        (full_volume / "filler").write_bytes(os.urandom(200_000))
     with pytest.raises(StorageUnavailableError, match="No space left"):
-        (full_volume / "filler").write_bytes(b"")
-        with pytest.raises(OSError, match="No space left"):
-            (full_volume / "filler").write_bytes(os.urandom(200_000))
         await blobs.check()
     (full_volume / "filler").unlink()
     await blobs.check()

@@ -7,9 +7,9 @@ import uuid
 from pathlib import Path
 
 import pytest
+
 from simplemem_service.errors import StorageUnavailableError
 from simplemem_service.storage.s3_blobs import S3BlobStore
-
 from tests.support.bucket import BucketServer, set_credentials
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+
 from simplemem_service.storage import schema
 from simplemem_service.storage.base import StoreIdentity
-
 from tests.support.entries import NOON, make_entry, make_turn
 
 SCHEMA = schema.entry_schema(StoreIdentity("tiny", 8))

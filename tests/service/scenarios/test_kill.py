@@ -1,0 +1,114 @@
+"""kill -9 at random points while turns stream in: every acknowledged turn is there, once.
+
+The rounds run on one store, so that each starts on what the one before left behind; SIMPLEMEM_KILL_ROUNDS asks for
+more of them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.bucket import BucketServer, credentials
+from tests.support.server import Server, finish, list_sources
+
+ROUNDS = int(os.environ.get("SIMPLEMEM_KILL_ROUNDS", "3"))
+
+
+class Stream:
+    """Clients that send one turn after another until told to stop."""
+
+    def __init__(self, url: str) -> None:
+        self.acknowledged: dict[str, str] = {}
+        self._url = url
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._send, args=(n,)) for n in range(4)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self, sender: int) -> None:
+        number = 0
+        with httpx.Client(base_url=self._url, timeout=5) as client:
+            while not self._stop.is_set():
+                number += 1
+                name = f"{id(self)}-{sender}-{number}"
+                turn = {"id": name, "speaker": "Ada", "text": f"Parcel {name} arrived at shelf {number * 7}."}
+                body = {"user_id": "killer", "session_id": f"s{sender}", "turns": [turn]}
+                try:
+                    answer = client.post("/v1/turns", json=body)
+                except httpx.HTTPError:
+                    time.sleep(0.02)
+                    continue
+                if answer.status_code == 202:
+                    self.acknowledged[name] = answer.json()["operation_id"]
+
+
+def check_all_there_once(server: Server, acknowledged: dict[str, str]) -> None:
+    with server.client() as client:
+        for operation in set(acknowledged.values()):
+            assert finish(client, operation)["state"] == "Succeeded"
+        found = list_sources(client, "killer")
+        assert not set(acknowledged) - set(found), "an acknowledged turn is lost"
+        assert len(found) == len(set(found)), "a turn is there twice"
+        status = client.get("/v1/status").json()
+        assert status["entries"] == status["turns"] == len(found)
+        assert status["pending_turns"] in (0, None)
+
+
+@pytest.mark.parametrize("round_count", [ROUNDS])
+def test_a_volume_s_store_survives_kills(tmp_path: Path, round_count: int) -> None:
+    server = Server(tmp_path)
+    acknowledged: dict[str, str] = {}
+    for _ in range(round_count):
+        server.start()
+        server.wait_ready()
+        stream = Stream(server.url)
+        stream.start()
+        time.sleep(random.uniform(0.2, 1.5))  # noqa: S311 - a moment, no secret
+        server.kill()
+        stream.stop()
+        acknowledged |= stream.acknowledged
+    assert len(acknowledged) > 20 * round_count
+    server.start()
+    server.wait_ready()
+    check_all_there_once(server, acknowledged)
+    assert server.stop() == 0
+
+
+def test_a_bucket_s_store_survives_kills_of_both_pods(tmp_path: Path, bucket_server: BucketServer) -> None:
+    s3 = {"bucket": "memories", "prefix": "kills", "endpoint": bucket_server.endpoint}
+    embedding = {"model": "all-MiniLM-L6-v2"}
+    retrieval, ingest = (
+        Server(tmp_path / role, credentials(), tier="CostEffective", embedding=embedding, storage={"s3": s3})
+        for role in ("retrieval", "ingest")
+    )
+    retrieval.serve("retrieval")
+    ingest.serve("ingest")
+    retrieval.wait_ready()
+    ingest.wait_ready()
+    stream = Stream(retrieval.url)
+    stream.start()
+    time.sleep(1)
+    ingest.kill()
+    ingest.serve("ingest")
+    time.sleep(0.5)
+    retrieval.kill()
+    stream.stop()
+    retrieval.serve("retrieval")
+    retrieval.wait_ready()
+    check_all_there_once(retrieval, stream.acknowledged)
+    assert len(stream.acknowledged) > 20
+    assert [retrieval.stop(), ingest.stop()] == [0, 0]
