@@ -53,6 +53,7 @@ def make(part: str, wheels: Path | None) -> None:
     shutil.copytree(cached, target, symlinks=True, copy_function=_link)
     for script in (target / "bin").iterdir():
         _point_to(script, target)
+    _name_anew(target)
     python = target / "bin" / "python"
     subprocess.run([python, *PIP, "--no-deps", "--editable", str(ROOT)], check=True)  # noqa: S603 - our own words
 
@@ -88,6 +89,13 @@ def _point_to(script: Path, environment: Path) -> None:
     script.unlink()
     script.write_bytes(f"#!{environment / 'bin' / 'python'}\n".encode() + rest)
     script.chmod(mode)
+
+
+def _name_anew(environment: Path) -> None:
+    """Write the files that hold the environment's own path; unlinked first, since they are the cache's own."""
+    for file in [environment / "pyvenv.cfg", *(environment / "bin").glob("[Aa]ctivate*")]:
+        file.unlink()
+    venv.EnvBuilder(symlinks=True).create(environment)
 
 
 def _prune(base: Path, part: str) -> None:
