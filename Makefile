@@ -41,8 +41,8 @@ lint: init ## ruff, import-linter, and that nothing generated is stale
 	@$(OPERATOR)/bin/python charts/generate.py --check
 
 typecheck: init ## strict mypy, each part in its own environment
-	@$(OPERATOR)/bin/mypy crds operator tests/api tests/operator tests/cluster tests/harness tests/e2e tests/chart tests/support
-	@$(SERVICE)/bin/mypy crds service tests/service tests/contract benchmarks
+	@$(OPERATOR)/bin/mypy crds operator tests/api tests/operator tests/cluster tests/harness tests/e2e tests/chart tests/support/stores.py
+	@$(SERVICE)/bin/mypy crds service tests/service tests/contract tests/support benchmarks
 
 test: lint typecheck test-unit test-cluster ## Everything but e2e
 
