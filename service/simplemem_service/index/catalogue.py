@@ -6,13 +6,17 @@ meanwhile is simply gone from the answer. Each user's records are replaced, neve
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeVar
 
 from simplemem_service.index.base import Scope
 from simplemem_service.models.entry import EmbeddedEntry, Entry
 from simplemem_service.models.query import EntryFilter
+
+_Member = TypeVar("_Member")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class UserRecords:
     """Ids of the entries told on a day."""
     speakers: dict[str, int] = field(default_factory=dict)
     """Number of entries of each speaker."""
+    sessions: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    """Position and id of the entries of each session, in order."""
 
 
 class Catalogue:
@@ -61,6 +67,13 @@ class Catalogue:
         records = self._users.get(self._owners.get(entry_id, ""))
         return records.entries.get(entry_id) if records else None
 
+    def previous(self, entry: Entry) -> str | None:
+        """Id of the entry before that one in its session, or None."""
+        records = self._users.get(entry.user_id)
+        order = records.sessions.get(entry.session_id, []) if records else []
+        at = bisect.bisect_left(order, (entry.position, entry.entry_id))
+        return order[at - 1][1] if at > 0 else None
+
     def speakers(self, user_id: str | None) -> list[str]:
         """Names of those who spoke in a user's memory, or in all; most talkative first."""
         counts: dict[str, int] = {}
@@ -82,12 +95,12 @@ class Catalogue:
         """Where a search with that filter may look."""
         if where == EntryFilter(user_id=where.user_id):
             return Scope(where.user_id)
-        matching = (
-            entry_id
-            for records in self._records(where.user_id)
-            for entry_id, entry in records.entries.items()
-            if matches(entry, where)
-        )
+        matching: set[str] = set()
+        for records in self._records(where.user_id):
+            candidates: Iterable[str] = records.entries
+            if where.session_id is not None:
+                candidates = [entry_id for _, entry_id in records.sessions.get(where.session_id, [])]
+            matching.update(entry_id for entry_id in candidates if matches(records.entries[entry_id], where))
         return Scope(where.user_id, frozenset(matching))
 
     def _records(self, user_id: str | None) -> Iterable[UserRecords]:
@@ -113,20 +126,33 @@ def _updated(old: UserRecords, changed: dict[str, Entry | None]) -> UserRecords:
     """A user's records after changes; the old ones stay as they are."""
     entries, speakers = dict(old.entries), dict(old.speakers)
     days: dict[date, set[str]] = {}
+    sessions: dict[str, set[tuple[int, str]]] = {}
     for entry_id, entry in changed.items():
         before = entries.pop(entry_id, None)
         if entry is not None:
             entries[entry_id] = entry
         for known, step in ((before, -1), (entry, 1)):
-            if known is not None:
-                speakers[known.speaker] = speakers.get(known.speaker, 0) + step
-            if known is not None and known.timestamp is not None:
+            if known is None:
+                continue
+            speakers[known.speaker] = speakers.get(known.speaker, 0) + step
+            session = sessions.setdefault(known.session_id, set(old.sessions.get(known.session_id, ())))
+            _toggle(session, (known.position, entry_id), step)
+            if known.timestamp is not None:
                 day = known.timestamp.date()
-                ids = days.setdefault(day, set(old.days.get(day, ())))
-                (ids.add if step > 0 else ids.discard)(entry_id)
-    kept = {**old.days, **{day: frozenset(ids) for day, ids in days.items()}}
+                _toggle(days.setdefault(day, set(old.days.get(day, ()))), entry_id, step)
+    new_days = {**old.days, **{day: frozenset(ids) for day, ids in days.items()}}
+    new_sessions = {**old.sessions, **{session: sorted(places) for session, places in sessions.items()}}
     return UserRecords(
         entries,
-        {day: ids for day, ids in kept.items() if ids},
+        {day: ids for day, ids in new_days.items() if ids},
         {name: count for name, count in speakers.items() if count > 0 and name},
+        {session: places for session, places in new_sessions.items() if places},
     )
+
+
+def _toggle(members: set[_Member], member: _Member, step: int) -> None:
+    """Add a member for a positive step, take it out for a negative one."""
+    if step > 0:
+        members.add(member)
+    else:
+        members.discard(member)

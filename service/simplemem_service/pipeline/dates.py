@@ -140,11 +140,13 @@ def _absolute_span(match: re.Match[str]) -> DateSpan | None:
 
 _BESIDE = rf"\b(?:the\s+)?(?P<unit>week|weekend|day|month|{'|'.join(WEEKDAYS)})\s+(?P<side>before|after)\s+"
 _AROUND = re.compile(rf"{_BESIDE}$", re.IGNORECASE)
+# Longer than "the wednesday before ", so that the search does not go through the whole text for every date.
+_AROUND_LENGTH = 40
 
 
 def _shifted(span: DateSpan, text: str) -> DateSpan:
     """The days before or after a date, where the text says so just in front of it."""
-    match = _AROUND.search(text, 0, span.start)
+    match = _AROUND.search(text, max(0, span.start - _AROUND_LENGTH), span.start)
     if match is None or span.first != span.last:
         return span
     unit, sign = match["unit"].lower(), -1 if match["side"].lower() == "before" else 1

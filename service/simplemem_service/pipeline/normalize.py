@@ -19,6 +19,8 @@ from simplemem_service.pipeline.relative_dates import find_unclear
 
 MOST_KEYWORDS = 8
 """Keywords kept for one turn."""
+LONGEST_READ = 20_000
+"""Characters of a turn that the rules look at; the rest is kept as it is. A longer one is a document, not a remark."""
 
 _CAPITAL = r"[A-Z\u00c0-\u00d6\u00d8-\u00de\u0410-\u042f][\w'\u2019&-]*"
 _PROPER_NAME = re.compile(rf"(?<![.!?…:]\s)(?<!^)(?<![\w'\u2019\"\u201c(\[]){_CAPITAL}(?:\s+{_CAPITAL})*")
@@ -55,14 +57,15 @@ class Normalized:
 
 def normalize_turn(turn: Turn, participants: Sequence[str]) -> Normalized:
     """What the rules make of a turn; `participants` are the names of those who take part in the conversation."""
-    persons = tuple(dict.fromkeys((turn.speaker, *(person.name for person in find_names(turn.text, participants)))))
-    entities = _find_entities(turn.text)
+    text = turn.text[:LONGEST_READ]
+    persons = tuple(dict.fromkeys((turn.speaker, *(person.name for person in find_names(text, participants)))))
+    entities = _find_entities(text)
     return Normalized(
         restatement=f"{turn.speaker}: {_with_dates(turn)}",
-        keywords=_pick_keywords(turn.text, entities),
+        keywords=_pick_keywords(text, entities),
         persons=persons,
         entities=entities,
-        location=_find_place(turn.text),
+        location=_find_place(text),
     )
 
 
@@ -72,7 +75,7 @@ def _with_dates(turn: Turn) -> str:
         return turn.text
     out: list[str] = []
     done = 0
-    for span in find_unclear(turn.text, turn.timestamp):
+    for span in find_unclear(turn.text[:LONGEST_READ], turn.timestamp):
         out += [turn.text[done : span.end], f" ({format_days(span.first, span.last)})"]
         done = span.end
     return "".join([*out, turn.text[done:]])

@@ -26,6 +26,9 @@ SPEAKER = "speaker"
 """The only person named in the question is the entry's speaker. Weight .5; dropping it costs 3.3 points."""
 QUESTION = "question"
 """The entry itself ends in a question: it asks more than it tells. Weight -.2; dropping it costs .9 points."""
+ANSWER = "answer"
+"""The entry before it in its session is a question and was found itself: its score, for an answer shares few words with
+what it answers. Weight .3: .7 points of recall@5 and .03 of MRR on LoCoMo dev, the same at 10."""
 
 WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
@@ -36,6 +39,7 @@ WEIGHTS: Mapping[str, float] = MappingProxyType(
         DATE: 1.0,
         SPEAKER: 0.5,
         QUESTION: -0.2,
+        ANSWER: 0.3,
     },
 )
 """Weight of each signal's min-max normalised score; found on LoCoMo and checked on other people's conversations."""

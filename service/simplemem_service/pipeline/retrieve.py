@@ -8,8 +8,7 @@ all. The fused score is a weighted sum of min-max normalised signals (`recipe.py
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -30,7 +29,6 @@ from simplemem_service.pipeline.recipe import Recipe
 SEARCH_THREADS = 4
 """Searches worked on at once; numpy and tantivy release the interpreter, so a few more than there are cores."""
 
-_TRAILING_BRACKETS = re.compile(r"\s*\[[^\]]*\]\s*$")
 _QUESTION_MARKS = ("?", "\uff1f")
 
 
@@ -97,7 +95,10 @@ def rank(search: _Search, recipe: Recipe, top_k: int) -> list[Hit]:
         return []
     raw = {name: rate(search, entries) for name, rate in _RATERS.items() if recipe.uses(name)}
     shares = weighted_shares(raw, recipe.weights)
-    total = np.sum(list(shares.values()), axis=0) if shares else np.zeros(len(entries))
+    if recipe.uses(signal.ANSWER):
+        answers = _rate_answers(search, entries, _sum(shares, len(entries)))
+        shares |= weighted_shares({signal.ANSWER: answers}, recipe.weights)
+    total = _sum(shares, len(entries))
     return [
         Hit(entries[place], float(total[place]), {name: float(share[place]) for name, share in shares.items()})
         for place in best_first(total, top_k)
@@ -170,9 +171,27 @@ def _rate_speaker(search: _Search, entries: Sequence[Entry]) -> Scores:
 
 
 def _rate_question(_search: _Search, entries: Sequence[Entry]) -> Scores:
-    return np.array(
-        [float(_TRAILING_BRACKETS.sub("", entry.text).rstrip().endswith(_QUESTION_MARKS)) for entry in entries]
-    )
+    return np.array([float(_is_question(entry)) for entry in entries])
+
+
+def _is_question(entry: Entry) -> bool:
+    """Whether an entry ends in a question, a picture's caption in brackets left aside."""
+    text = entry.text.rstrip()
+    if text.endswith("]"):
+        text = text[: text.rfind("[")].rstrip()
+    return text.endswith(_QUESTION_MARKS)
+
+
+def _rate_answers(search: _Search, entries: Sequence[Entry], total: Scores) -> Scores:
+    """The score of the question that each entry follows; the least of all where it follows none that was found."""
+    scores = {entry.entry_id: score for entry, score in zip(entries, total, strict=True) if _is_question(entry)}
+    least = float(total.min())
+    before = (search.views.catalogue.previous(entry) for entry in entries)
+    return np.array([scores.get(entry_id, least) if entry_id else least for entry_id in before])
+
+
+def _sum(shares: Mapping[str, Scores], size: int) -> Scores:
+    return np.asarray(np.sum(list(shares.values()), axis=0)) if shares else np.zeros(size)
 
 
 def _in_order(ids: Sequence[str], found: Candidates, absent: float) -> Scores:
