@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-GROUP_COMMIT_INTERVAL = timedelta(milliseconds=5)
+GROUP_COMMIT_INTERVAL = timedelta(milliseconds=2)
 """Least time between two segments of one process: requests that arrive within it share a segment and its fsync. An idle
 journal writes at once. Longer saves files under load and adds to every answer of a client that waits for each."""
 SEGMENT_MAX_BYTES = 8 * 1024 * 1024
@@ -19,10 +19,14 @@ BATCH_MAX_TURNS = 256
 seconds on two cores."""
 BATCH_MAX_SEGMENTS = 256
 """Segments read for one batch; bounds open files and requests."""
-JOURNAL_POLL = timedelta(milliseconds=300)
-"""How often an idle worker looks for segments of other pods."""
+JOURNAL_POLL = timedelta(milliseconds=500)
+"""How often an idle worker looks for segments of other pods; each look at a bucket is a request that costs."""
 INDEX_POLL = timedelta(milliseconds=300)
-"""How often an idle pod looks for a new version of the table."""
+"""How often a pod looks for a new version of the table while versions follow each other."""
+INDEX_POLL_IDLE = timedelta(seconds=1)
+"""How often it looks at the least, when nothing has been written for a while and nobody waits."""
+INDEX_LEAST_PAUSE = timedelta(milliseconds=20)
+"""Pause between two looks however many wait, so that close commits are taken over together."""
 RETRY_FIRST = timedelta(milliseconds=200)
 """First pause after a failure; doubled by each further one."""
 RETRY_LONGEST = timedelta(seconds=15)

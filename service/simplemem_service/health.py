@@ -41,12 +41,15 @@ class Health:
         self._required = required
         starting = Check(ok=False, reason=Reason.RECONCILING, message="starting")
         self.checks = dict.fromkeys((*required, *informative), starting)
+        self.is_open = False
+        """Whether the first start is over; from then on requests are tried even while a check fails."""
         self.is_draining = False
+        """Whether the process is ending."""
 
     @property
     def is_ready(self) -> bool:
         """Whether requests should come here."""
-        return not self.is_draining and all(self.checks[name].ok for name in self._required)
+        return self.is_open and not self.is_draining and all(self.checks[name].ok for name in self._required)
 
     def succeed(self, name: str, reason: Reason, message: str = "") -> bool:
         """Note that a part works; True if it did not before."""
@@ -78,7 +81,7 @@ def storage_reason(*, is_bucket: bool) -> Reason:
     return Reason.BUCKET_REFUSED if is_bucket else Reason.STORAGE_UNWRITABLE
 
 
-def failure_reason(error: Exception, fallback: Reason, *, is_bucket: bool) -> Reason:
+def failure_reason(error: Exception, *, is_bucket: bool) -> Reason:
     """The reason that an error stands for."""
     if isinstance(error, StorageUnavailableError):
         return storage_reason(is_bucket=is_bucket)
@@ -86,7 +89,7 @@ def failure_reason(error: Exception, fallback: Reason, *, is_bucket: bool) -> Re
         return Reason.MODEL_MISMATCH
     if isinstance(error, ModelNotFoundError):
         return Reason.MODEL_NOT_FOUND
-    return fallback
+    return Reason.RECONCILING
 
 
 def describe(error: Exception) -> str:

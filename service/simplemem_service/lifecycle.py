@@ -18,7 +18,9 @@ from simplemem_api.resolved import StorageKind
 from simplemem_service.api.tokens import Tokens
 from simplemem_service.config import Config, Role
 from simplemem_service.constants import (
+    INDEX_LEAST_PAUSE,
     INDEX_POLL,
+    INDEX_POLL_IDLE,
     STATISTICS_INTERVAL,
     STORAGE_CHECK,
     STORAGE_CHECK_FAILING,
@@ -64,10 +66,9 @@ class Service:
         self.tokens = Tokens(config.tokens, is_required=is_required)
         self.embedding: Embedding | None = None
         self.parts: Parts | None = None
-        self.is_open = False
         self.searches = 0
         self.counts = StoreCounts(entries=0, turns=0, size_bytes=0)
-        self._committed = asyncio.Event()
+        self._awaited = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_bucket = config.store.storage.kind is StorageKind.S3
 
@@ -86,8 +87,16 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.parts is not None:
+            if self.parts.retriever is not None:
+                await asyncio.to_thread(self.parts.retriever.close)
             await self.parts.storage.close()
             await self.parts.blobs.close()
+        if self.embedding is not None:
+            await self.embedding.close()
+
+    def hurry(self) -> None:
+        """Look for a new version of the table now: one was written, or somebody waits for it."""
+        self._awaited.set()
 
     @property
     def index_version(self) -> int:
@@ -98,7 +107,7 @@ class Service:
     @property
     def dimension(self) -> int | None:
         """Length of the model's vectors; None until it is loaded."""
-        return self.embedding.dimension if self.embedding is not None and self.is_open else None
+        return self.embedding.dimension if self.embedding is not None and self.health.is_open else None
 
     def lag(self, entries: int) -> int:
         """Entries of the table that searches here do not see yet."""
@@ -114,7 +123,7 @@ class Service:
     def figures(self) -> dict[str, int]:
         """What the operator shows in the status of the store."""
         figures: dict[str, int] = {}
-        if self.is_open and self.parts is not None:
+        if self.health.is_open and self.parts is not None:
             figures = {"entries": self.counts.entries, "storage_bytes": self.counts.size_bytes}
         if self.pending_turns is not None:
             figures["pending_turns"] = self.pending_turns
@@ -127,11 +136,15 @@ class Service:
 
     async def _open(self) -> None:
         self.embedding = await self._until("embedding", self._create_embedding)
-        loading = asyncio.ensure_future(self._until("embedding", self._load_model, Reason.MODEL_LOADING))
-        if self.config.role is not Role.EMBEDDING:
+        self.health.fail("embedding", Reason.MODEL_LOADING, f"loading '{self.config.store.embedding.model}'")
+        loading = asyncio.create_task(self._until("embedding", self._load_model))
+        self._tasks.append(loading)
+        if self.config.role is Role.EMBEDDING:
+            await loading
+            self._note_model()
+        else:
             await self._open_store(loading)
-        await loading
-        self.is_open = True
+        self.health.is_open = True
 
     async def _open_store(self, loading: Awaitable[None]) -> None:
         embedding = self.embedding
@@ -142,13 +155,14 @@ class Service:
         await loading
         identity = StoreIdentity(model=embedding.model, dimension=embedding.dimension)
         await self._until("storage", lambda: parts.storage.open(identity))
-        self.health.succeed("embedding", Reason.MODEL_LOADED, f"{identity.model}, {identity.dimension} dimensions")
+        self._note_storage()
+        self._note_model()
         self.parts = parts
         if parts.follower is not None:
             await self._until("index", self._catch_up)
             self._spawn(self._follow())
         if parts.worker is not None:
-            parts.worker.on_commit = self._committed.set
+            parts.worker.on_commit = self.hurry
             self._spawn(parts.worker.run(self.health))
         self._spawn(self._measure(parts))
 
@@ -171,19 +185,19 @@ class Service:
     async def _load_model(self) -> None:
         if self.embedding is None:
             return
-        self.health.fail("embedding", Reason.MODEL_LOADING, f"loading '{self.config.store.embedding.model}'")
         await self.embedding.load()
         wanted, found = self.config.store.embedding.dimension, self.embedding.dimension
         if wanted not in (0, found):
             raise IdentityMismatchError(
                 f"model '{self.embedding.model}' has {found} dimensions, the spec says {wanted}"
             )
-        if self.config.role is Role.EMBEDDING:
-            self.health.succeed("embedding", Reason.MODEL_LOADED, f"{self.embedding.model}")
 
-    async def _until(
-        self, check: str, call: Callable[[], Awaitable[Result]], reason: Reason = Reason.RECONCILING
-    ) -> Result:
+    def _note_model(self) -> None:
+        if self.embedding is not None:
+            message = f"{self.embedding.model}, {self.embedding.dimension} dimensions"
+            self.health.succeed("embedding", Reason.MODEL_LOADED, message)
+
+    async def _until(self, check: str, call: Callable[[], Awaitable[Result]]) -> Result:
         """Call until it succeeds, telling each failure at /readyz."""
         failures = 0
         while True:
@@ -192,8 +206,7 @@ class Service:
             except Exception as error:  # noqa: BLE001 - a part that cannot start is told and tried again
                 failures += 1
                 name = "embedding" if isinstance(error, IdentityMismatchError) else check
-                name = "storage" if isinstance(error, StorageUnavailableError) else name
-                found = failure_reason(error, reason, is_bucket=self._is_bucket)
+                found = failure_reason(error, is_bucket=self._is_bucket)
                 if self.health.fail(name, found, describe(error)):
                     logger.warning(
                         "part cannot start", extra={"part": check, "reason": found, "error": describe(error)}
@@ -206,24 +219,31 @@ class Service:
             self.health.succeed("index", Reason.READY, "the views follow the table")
 
     async def _follow(self) -> None:
+        pause = INDEX_POLL
         while True:
+            await asyncio.sleep(INDEX_LEAST_PAUSE.total_seconds())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._committed.wait(), INDEX_POLL.total_seconds())
-            self._committed.clear()
+                await asyncio.wait_for(self._awaited.wait(), pause.total_seconds())
+            self._awaited.clear()
+            before = self.index_version
             await self._until("index", self._catch_up)
+            pause = INDEX_POLL if self.index_version != before else min(1.5 * pause, INDEX_POLL_IDLE)
 
     async def _check_storage(self, parts: Parts) -> None:
-        good = Reason.BUCKET_REACHABLE if self._is_bucket else Reason.VOLUME_BOUND
         while True:
             try:
                 await parts.blobs.check()
-                self.health.succeed("storage", good, "can be written")
+                self._note_storage()
                 pause = STORAGE_CHECK
             except StorageUnavailableError as error:
                 if self.health.fail("storage", storage_reason(is_bucket=self._is_bucket), str(error)):
                     logger.warning("storage refuses", extra={"error": str(error)})
                 pause = STORAGE_CHECK_FAILING
             await asyncio.sleep(pause.total_seconds())
+
+    def _note_storage(self) -> None:
+        reason = Reason.BUCKET_REACHABLE if self._is_bucket else Reason.VOLUME_BOUND
+        self.health.succeed("storage", reason, "can be written")
 
     async def _measure(self, parts: Parts) -> None:
         while True:

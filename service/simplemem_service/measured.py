@@ -34,6 +34,10 @@ class MeasuredEmbedding(Embedding):
         self.dimension = self._inner.dimension
 
     @override
+    async def close(self) -> None:
+        await self._inner.close()
+
+    @override
     async def encode_documents(self, texts: Sequence[str]) -> list[Vector]:
         return await self._inner.encode_documents(texts)
 

@@ -29,6 +29,9 @@ class TinyEmbedding(Embedding):
     async def load(self) -> None:
         return
 
+    async def close(self) -> None:
+        return
+
     async def encode_documents(self, texts: Sequence[str]) -> list[Vector]:
         self.calls += 1
         self._now += 1

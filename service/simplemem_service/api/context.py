@@ -1,4 +1,7 @@
-"""What a route works with: the running service, and who calls."""
+"""What a route works with: the running service, and who calls.
+
+The functions are async although they wait for nothing, since FastAPI runs others in a thread each.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,23 @@ from simplemem_service.lifecycle import Service
 from simplemem_service.parts import Parts
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The service of this process, ready or not."""
     service: Service = request.app.state.service
     return service
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:
     """The parts of a service that has started. Raises `NotReadyError`."""
-    service = service_of(request)
-    if service.parts is None or not service.is_open:
+    service = await service_of(request)
+    if service.parts is None or not service.health.is_open:
         raise NotReadyError(f"the service is starting: {service.health.explain()}")
     return service.parts
 
 
-def caller_of(request: Request) -> str:
+async def caller_of(request: Request) -> str:
     """Name of the token's owner. Raises `UnauthorizedError`."""
-    return service_of(request).tokens.authorise(request.headers.get("authorization"))
+    return (await service_of(request)).tokens.authorise(request.headers.get("authorization"))
 
 
 ServiceOf = Annotated[Service, Depends(service_of)]

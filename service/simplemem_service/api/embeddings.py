@@ -17,7 +17,7 @@ router = APIRouter(tags=["embed"])
 async def post_embeddings(body: EmbeddingsIn, service: ServiceOf, _caller: Caller) -> dict[str, Any]:
     """Unit vectors, in the order of the texts."""
     embedding = service.embedding
-    if embedding is None or not service.is_open:
+    if embedding is None or not service.health.is_open:
         raise NotReadyError(f"the service is starting: {service.health.explain()}")
     texts = [body.input] if isinstance(body.input, str) else body.input
     vectors = await embedding.encode_documents(texts)

@@ -46,7 +46,10 @@ class RequestIdMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses a body above the limit with 413: by its declared length, else as soon as it has grown too long."""
+    """Refuses a body above the limit with 413: by its declared length, else as soon as it has grown too long.
+
+    FastAPI's own limit (`max_body_size`) answers a declared length in plain text instead of as a problem.
+    """
 
     def __init__(self, app: ASGIApp, limit: int = BODY_MAX_BYTES) -> None:
         self._app = app

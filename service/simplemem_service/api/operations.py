@@ -34,5 +34,6 @@ async def read_status(service: Service, parts: Parts, operation_id: str) -> Oper
     """The operation, Running until this pod's views have caught up with what it wrote."""
     status = await parts.journal.read_operation(operation_id)
     if status.result is not None and not status.result.error and status.result.version > service.index_version:
+        service.hurry()
         return replace(status, state=OperationState.RUNNING)
     return status

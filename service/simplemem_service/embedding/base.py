@@ -31,3 +31,7 @@ class Embedding(ABC):
     @abstractmethod
     def count_tokens(self, text: str) -> int:
         """Length of a text in the model's tokens."""
+
+    async def close(self) -> None:
+        """Release what `load` took; nothing by default."""
+        return

@@ -1,0 +1,24 @@
+"""The recipe's table."""
+
+from __future__ import annotations
+
+import pytest
+
+from simplemem_service.pipeline import recipe, retrieve
+from simplemem_service.pipeline.recipe import WEIGHTS, Recipe
+
+
+def test_every_weighted_signal_is_computed() -> None:
+    assert set(retrieve._RATERS) | {recipe.ANSWER} == set(WEIGHTS)
+
+
+@pytest.mark.parametrize("signal", sorted(WEIGHTS))
+def test_every_signal_can_be_switched_off(signal: str) -> None:
+    changed = Recipe().without(signal)
+    assert not changed.uses(signal)
+    assert all(changed.uses(other) for other in WEIGHTS if other != signal)
+
+
+def test_an_unknown_signal_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="moonlight"):
+        Recipe({"moonlight": 1.0})
