@@ -99,7 +99,7 @@ class CompressionSpec(Part):
     workers: Annotated[int, Field(ge=1, le=64)] | None = None
     """Windows compressed at the same time; default 3."""
     density_threshold: Annotated[str, Field(min_length=1, max_length=6)] | None = None
-    """Semantic density below which a window is dropped, a decimal string from 0 to 1."""
+    """Semantic density below which a window is dropped, a decimal string from 0 to 1; default 0.05, 0 keeps all."""
 
     cel: ClassVar[tuple[Cel, ...]] = (
         Cel(

@@ -40,8 +40,10 @@ from simplemem_api.workload_spec import (
 
 DEFAULT_REGION = "us-east-1"
 """Region where none is named; S3-compatible servers take any."""
-DEFAULT_DENSITY_THRESHOLD = Decimal("0.35")
-"""Semantic density below which a window is dropped."""
+DEFAULT_DENSITY_THRESHOLD = Decimal("0.05")
+"""Semantic density below which a window is dropped: the highest that costs no evidence on LoCoMo dev, however turns
+arrive. The least dense window that holds evidence scores 0.102 with single turns, 0.055 with five at a time and 0.534
+with whole sessions."""
 T4_NODES = {"cloud.google.com/gke-accelerator": "nvidia-tesla-t4"}
 """Labels of GKE's T4 nodes."""
 GPU_TAINT = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
