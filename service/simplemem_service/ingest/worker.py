@@ -92,6 +92,8 @@ class Worker:
         self._next_position: int | None = None
         self._attempts: dict[str, int] = {}
         self._commits = 0
+        self._last_commit = 0.0
+        self._has_old_versions = False
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._oldest_ns: int | None = None
@@ -112,6 +114,7 @@ class Worker:
                 self._journal.appended.clear()
                 try:
                     has_worked = await self.run_once()
+                    await self._maintain()
                 except Exception as error:  # noqa: BLE001 - whatever fails is told and tried again
                     self._forget()
                     self._tell(health, error)
@@ -150,7 +153,6 @@ class Worker:
             self._journal.running = frozenset()
         done = {segment.name for segment in segments}
         self._note_pending([name for name in names if name not in done])
-        await self._maintain()
         return True
 
     async def _read(self, names: Sequence[str]) -> list[OpenSegment]:
@@ -237,7 +239,10 @@ class Worker:
         version = await self._storage.add_entries(entries)
         self._next_position += len(entries)
         await self._storage.add_turns(compressed.turns)
-        self._commits += bool(entries or compressed.turns)
+        if entries or compressed.turns:
+            self._commits += 1
+            self._last_commit = asyncio.get_running_loop().time()
+            self._has_old_versions = True
         self._remember(entries)
         self._metrics.ingest_turns_total.inc(len(compressed.turns))
         self._metrics.dropped_low_density_total.inc(sum(result.dropped for result in compressed.results.values()))
@@ -272,7 +277,11 @@ class Worker:
         self._next_position = None
 
     async def _maintain(self) -> None:
-        if self._commits >= constants.MAINTENANCE_COMMITS:
+        """Tidy the tables every so many commits, and once more when the versions left by the last ones are old."""
+        now = asyncio.get_running_loop().time()
+        is_old = now - self._last_commit > 1.1 * constants.MAINTENANCE_RETENTION.total_seconds()
+        if self._commits >= constants.MAINTENANCE_COMMITS or (self._has_old_versions and is_old):
+            self._has_old_versions = not is_old
             self._commits = 0
             await self._storage.maintain()
 

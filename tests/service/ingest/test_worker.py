@@ -325,5 +325,17 @@ async def test_tables_are_kept_compact_while_writing(bench: Bench, monkeypatch: 
     for n in range(12):
         await bench.journal.append(make_operation([f"text {n}"]))
         await bench.worker.run_once()
+        await bench.worker._maintain()
     assert bench.storage.maintained == 2
     assert len(await bench.texts()) == 12
+
+
+async def test_the_last_versions_are_dropped_once_they_are_old(bench: Bench) -> None:
+    await bench.journal.append(make_operation(["one"]))
+    await bench.worker.run_once()
+    await bench.worker._maintain()
+    assert bench.storage.maintained == 0
+    bench.worker._last_commit -= 2 * constants.MAINTENANCE_RETENTION.total_seconds()
+    for _ in range(3):
+        await bench.worker._maintain()
+    assert bench.storage.maintained == 1
