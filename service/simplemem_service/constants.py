@@ -44,8 +44,8 @@ LEASE_EXPIRY = timedelta(seconds=10)
 MAINTENANCE_COMMITS = 50
 """Commits between two compactions: fifty small fragments cost a query less than a millisecond."""
 MAINTENANCE_RETENTION = timedelta(minutes=10)
-"""Age at which old versions of a table go; after many small commits each takes 100 KB. Never zero: clean-up would delete
-files that open readers still hold (seen on lancedb 0.40)."""
+"""Age at which old versions of a table go; after many small commits each takes 100 KB. Never zero: clean-up would
+delete files that open readers still hold (seen on lancedb 0.40)."""
 SCALAR_INDEX_ROWS = 5_000
 """Rows from which looking up keys through an index beats a scan."""
 
