@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.embedding.batching import Batcher
-from simplemem_service.embedding.model_files import describe_missing, find_prefixes, find_weights
+from simplemem_service.embedding.model_files import confirm_on_hub, describe_missing, find_prefixes, find_weights
 from simplemem_service.embedding.vector_cache import VectorCache
 from simplemem_service.errors import EmbeddingError, ModelNotFoundError
 from simplemem_service.models.entry import Vector
@@ -112,30 +112,37 @@ class LocalEmbedding(Embedding):
 
     def _load(self) -> None:
         import torch
-        from sentence_transformers import SentenceTransformer
         from tokenizers import Tokenizer
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
         if self._threads is not None:
             torch.set_num_threads(self._threads)
-        where = find_weights(self.model, self._models_folder, is_offline=self._is_offline)
-        cache = None if self._cache_folder is None else str(self._cache_folder)
-        try:
-            network = SentenceTransformer(
-                where,
-                device=self._device,
-                cache_folder=cache,
-                local_files_only=self._is_offline,
-            )
-        except (OSError, ValueError) as error:
-            raise ModelNotFoundError(describe_missing(self.model, [f"{where}: {str(error)[:256]}"])) from error
+        network = self._open(find_weights(self.model, self._models_folder, is_offline=self._is_offline))
         # A copy for counting: the encoder's own truncates, and must not be used by two threads at once.
         self._tokenizer = Tokenizer.from_str(network.tokenizer.backend_tokenizer.to_str())
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._network = network.to(torch.bfloat16) if _has_native_bfloat16(torch, self._device) else network
         self._network.eval()
+
+    def _open(self, where: str) -> Any:
+        """The network, from a folder, from what was downloaded before, or from the hub."""
+        from safetensors import SafetensorError
+        from sentence_transformers import SentenceTransformer
+
+        cache = None if self._cache_folder is None else str(self._cache_folder)
+        is_local = self._is_offline or Path(where).is_dir()
+        try:
+            return SentenceTransformer(where, device=self._device, cache_folder=cache, local_files_only=True)
+        except (OSError, ValueError, SafetensorError) as error:
+            if is_local:
+                raise ModelNotFoundError(describe_missing(self.model, [f"{where}: {str(error)[:256]}"])) from error
+        confirm_on_hub(self.model, where)
+        try:
+            return SentenceTransformer(where, device=self._device, cache_folder=cache)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise ModelNotFoundError(describe_missing(self.model, [f"{where}: {str(error)[:256]}"])) from error
 
     def _encode_queries(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return self._encode([self._prefixes.query + text[:LONGEST_TEXT] for text in texts])
