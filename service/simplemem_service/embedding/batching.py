@@ -27,6 +27,8 @@ MOST_DOCUMENTS = 65_536
 """Texts to be stored that may wait, about ten minutes of work; beyond it the writer must hold back."""
 QUERY_BATCH = 32
 """Questions encoded together."""
+CLOSED = "the encoder is shutting down; another pod will answer"
+"""What those hear who come too late."""
 
 Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 """Vectors of a batch of texts, shape (texts, dimension), float32."""
@@ -75,6 +77,7 @@ class Batcher:
         """Vector of a question; raises `OverloadedError` when too many wait."""
         done: Future[Vector] = Future()
         with self._changed:
+            self._refuse_if_closed()
             if len(self._queries) >= MOST_QUERIES:
                 raise OverloadedError(f"{len(self._queries)} questions wait for the encoder; try again in a second")
             self._queries.append((text, done))
@@ -87,6 +90,7 @@ class Batcher:
             return []
         job = _Job(texts, deque(), [np.empty(0, dtype=np.float32)] * len(texts))
         with self._changed:
+            self._refuse_if_closed()
             if self._waiting_documents and self._waiting_documents + len(texts) > MOST_DOCUMENTS:
                 raise OverloadedError(f"{self._waiting_documents} texts wait for the encoder; try again in a minute")
             self._waiting_documents += len(texts)
@@ -154,10 +158,14 @@ class Batcher:
         else:
             job.done.set_result(job.vectors)
 
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise OverloadedError(CLOSED)
+
     def _refuse_all(self) -> None:
         futures: list[Future[Any]] = [done for _, done in self._queries] + [job.done for job in self._jobs]
         for done in futures:
             if done.set_running_or_notify_cancel():
-                done.set_exception(OverloadedError("the encoder is shutting down"))
+                done.set_exception(OverloadedError(CLOSED))
         self._queries.clear()
         self._jobs.clear()

@@ -88,9 +88,11 @@ class NumpySnapshot(VectorSnapshot):
     def search(self, field: str, vector: Vector, scope: Scope, limit: int) -> Candidates:
         """Cosine of the entries nearest to a unit vector in one field."""
         found: Candidates = {}
+        if limit < 1:
+            return found
         for view in self._of(scope):
             found.update(view.best(field, vector, scope.entry_ids, limit))
-        best = sorted(found, key=lambda entry_id: -found[entry_id])[: max(limit, 0)]
+        best = sorted(found, key=lambda entry_id: -found[entry_id])[:limit]
         return {entry_id: found[entry_id] for entry_id in best}
 
     def scores(self, field: str, vector: Vector, scope: Scope, entry_ids: Sequence[str]) -> Candidates:

@@ -56,7 +56,9 @@ def test_a_date_without_a_year_is_that_day_of_any(text: str, covered: date, not_
     assert not span.covers(not_covered)
 
 
-@pytest.mark.parametrize("text", ["", "May I ask?", "They march on.", "12 monkeys", "at 5:30", "version 1.2.3", "99.99.2024"])
+@pytest.mark.parametrize(
+    "text", ["", "May I ask?", "They march on.", "12 monkeys", "at 5:30", "version 1.2.3", "99.99.2024"]
+)
 def test_what_is_no_date_is_left_alone(text: str) -> None:
     assert find_absolute(text) == []
 

@@ -1,0 +1,103 @@
+"""Entries by id, day, speaker and session, and the scope of a filter."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from simplemem_service.index.base import Scope
+from simplemem_service.index.catalogue import Catalogue, matches
+from simplemem_service.models.query import EntryFilter
+from tests.support.entries import NOON, make_entry
+
+TOMORROW = NOON + timedelta(days=1)
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    catalogue = Catalogue()
+    catalogue.apply(
+        [
+            make_entry(0),
+            make_entry(1, speaker="Ben", persons=("Ben", "Ada"), timestamp=TOMORROW),
+            make_entry(2, session_id="tuesday", location="Rome", timestamp=None),
+            make_entry(3, user_id="ben", speaker="Cleo"),
+        ],
+        [],
+    )
+    return catalogue
+
+
+def test_an_entry_is_found_by_its_id(catalogue: Catalogue) -> None:
+    assert (
+        catalogue.entry("entry-000001")
+        == make_entry(1, speaker="Ben", persons=("Ben", "Ada"), timestamp=TOMORROW).entry
+    )
+    assert catalogue.entry("nothing") is None
+    assert len(catalogue) == 4
+
+
+def test_speakers_are_those_of_the_user_most_talkative_first(catalogue: Catalogue) -> None:
+    assert catalogue.speakers("ada") == ["Ada", "Ben"]
+    assert catalogue.speakers("ben") == ["Cleo"]
+    assert set(catalogue.speakers(None)) == {"Ada", "Ben", "Cleo"}
+    assert catalogue.speakers("nobody") == []
+
+
+def test_the_previous_entry_is_that_of_the_session(catalogue: Catalogue) -> None:
+    assert catalogue.previous(make_entry(1).entry) == "entry-000000"
+    assert catalogue.previous(make_entry(0).entry) is None
+    assert catalogue.previous(make_entry(2, session_id="tuesday").entry) is None
+    assert catalogue.previous(make_entry(9, user_id="nobody").entry) is None
+
+
+def test_entries_are_found_by_the_day_they_were_told(catalogue: Catalogue) -> None:
+    assert catalogue.on_days("ada", lambda day: day == TOMORROW.date()) == ["entry-000001"]
+    assert sorted(catalogue.on_days(None, lambda day: day == NOON.date())) == ["entry-000000", "entry-000003"]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ({"session_id": "tuesday"}, {2}),
+        ({"persons": ("ada", "BEN")}, {1}),
+        ({"location": "rome"}, {2}),
+        ({"since": TOMORROW}, {1}),
+        ({"until": NOON}, {0}),
+        ({"since": NOON, "until": TOMORROW}, {0, 1}),
+        ({"session_id": "never"}, set()),
+        ({"session_id": "monday", "persons": ("Cleo",)}, set()),
+    ],
+)
+def test_a_filter_allows_what_matches(catalogue: Catalogue, where: dict[str, object], expected: set[int]) -> None:
+    scope = catalogue.scope(EntryFilter(user_id="ada", **where))  # type: ignore[arg-type]
+    assert scope == Scope("ada", frozenset(f"entry-{place:06d}" for place in expected))
+
+
+def test_a_filter_by_user_alone_needs_no_list(catalogue: Catalogue) -> None:
+    assert catalogue.scope(EntryFilter(user_id="ada")) == Scope("ada")
+    assert catalogue.scope(EntryFilter()) == Scope()
+
+
+def test_changes_are_followed(catalogue: Catalogue) -> None:
+    catalogue.apply([make_entry(1, speaker="Ada", session_id="tuesday")], ["entry-000000", "nothing"])
+    assert catalogue.entry("entry-000000") is None
+    assert catalogue.speakers("ada") == ["Ada"]
+    assert catalogue.previous(make_entry(2, session_id="tuesday").entry) == "entry-000001"
+    assert catalogue.on_days("ada", lambda day: day == TOMORROW.date()) == []
+
+
+def test_replacing_forgets_what_was_there(catalogue: Catalogue) -> None:
+    catalogue.replace([make_entry(8)])
+    assert len(catalogue) == 1
+    assert catalogue.entry("entry-000000") is None
+    assert catalogue.speakers("ben") == []
+
+
+def test_an_entry_without_a_time_matches_no_bound_on_time() -> None:
+    entry = make_entry(0, timestamp=None).entry
+    assert not matches(entry, EntryFilter(since=NOON))
+    assert not matches(entry, EntryFilter(until=NOON))
+    assert matches(entry, EntryFilter(user_id="ada"))
+    assert not matches(entry, EntryFilter(user_id="ben"))
