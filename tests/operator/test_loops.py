@@ -18,7 +18,7 @@ READY = Outcome(exists=True, is_ready=True, has_failed=False)
 
 async def until(check: Callable[[], bool], within: float = 5) -> None:
     async with asyncio.timeout(within):
-        while not check():  # noqa: ASYNC110 - polls a counter of another thread
+        while not check():
             await asyncio.sleep(0.005)
 
 

@@ -13,7 +13,7 @@ from simplemem_service.ingest import segment
 from simplemem_service.models.operation import GivenTurn, Operation, OperationResult, OperationState
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-TIMES = st.none() | st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1))  # noqa: DTZ001 - hypothesis
+TIMES = st.none() | st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1))
 TURNS = st.builds(GivenTurn, speaker=TEXTS, text=TEXTS, id=st.none() | TEXTS, timestamp=TIMES)
 OPERATIONS = st.builds(
     Operation,
