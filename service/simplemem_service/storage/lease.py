@@ -118,7 +118,7 @@ class BucketLease(Lease):
         if found != self._seen[0]:
             self._seen = (found, self._clock())
         is_free = found is None or self._clock() - self._seen[1] >= LEASE_EXPIRY.total_seconds()
-        if not is_free or not await self._write(found):
+        if not (is_free or await self._is_ours()) or not await self._write(found):
             return False
         if self._renewing is None or self._renewing.done():
             self._renewing = asyncio.create_task(self._renew())
@@ -140,6 +140,11 @@ class BucketLease(Lease):
             self._held = None
             with contextlib.suppress(StorageUnavailableError):
                 await self._blobs.delete(LEASE_NAME)
+
+    async def _is_ours(self) -> bool:
+        """Whether the lease names this process: a write whose answer got lost may have arrived all the same."""
+        body = await self._blobs.get(LEASE_NAME)
+        return body is not None and json.loads(body).get("holder") == self._holder
 
     async def _write(self, version: str | None) -> bool:
         started = self._clock()

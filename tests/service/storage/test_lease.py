@@ -88,3 +88,12 @@ async def test_of_two_that_take_over_at_once_one_wins(bucket: BucketServer) -> N
     assert [await lease.try_acquire() for lease in leases[1:]] == [True, False]
     for lease in leases:
         await lease.release()
+
+
+async def test_a_write_whose_answer_got_lost_is_taken_up_again(bucket: BucketServer) -> None:
+    lease = BucketLease(S3BlobStore(bucket.place(uuid.uuid4().hex)), Clock())
+    assert await lease.try_acquire()
+    lease._held = None
+    assert await lease.try_acquire()
+    lease.check()
+    await lease.release()
