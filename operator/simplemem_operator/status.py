@@ -17,6 +17,9 @@ from simplemem_operator.builders.deployment import RETRIEVAL
 from simplemem_operator.conditions import Findings, Verdict, judge
 from simplemem_operator.models.observed import Observed
 
+SAME_CAUSE = 64
+"""How many characters of a message tell its cause; remote errors end in request ids, which would be news each time."""
+
 TRUTH = {True: "True", False: "False", None: "Unknown"}
 """How a condition's status is spelled."""
 
@@ -86,6 +89,8 @@ def _conditions(
     for kind, (holds, reason, message) in verdicts.items():
         truth, old = TRUTH[holds], before.get(str(kind), {})
         is_same = old.get("status") == truth
+        if is_same and old["reason"] == str(reason) and old["message"][:SAME_CAUSE] == message[:SAME_CAUSE]:
+            message = old["message"]  # noqa: PLW2901 - the words of before stand
         conditions.append(
             {
                 "type": str(kind),

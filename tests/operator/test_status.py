@@ -151,3 +151,14 @@ def test_the_event_tells_the_reason_on_the_store() -> None:
     assert (event["type"], event["reason"]) == ("Warning", "SecretMissing")
     assert event["involvedObject"]["name"] == "notes"
     assert len(event["message"]) <= 1024
+
+
+def test_a_request_id_at_the_end_of_a_message_is_no_news() -> None:
+    def refused(request: str) -> Observed:
+        message = f"bucket 'memories' refuses: the server answered 403 Forbidden to a PUT, request {request}"
+        check = {"ok": False, "reason": "BucketRefused", "message": message}
+        return Observed((deployment(), claim()), pods=(pod({**GOOD, "storage": check}),))
+
+    before = status_of(refused("1"))
+    assert not is_news(status_of(refused("2"), before), before)
+    assert is_news(status_of(healthy(), before), before)
