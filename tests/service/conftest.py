@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.support.bucket import BucketServer, set_credentials
-from tests.support.server import Server
+from tests.support.server import Server, Starter
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +27,20 @@ def bucket(bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch) -> Buck
     """The S3 server, with its credentials in the environment."""
     set_credentials(monkeypatch)
     return bucket_server
+
+
+@pytest.fixture
+def make_server() -> Iterator[Starter]:
+    """Servers of one test."""
+    servers: list[Server] = []
+
+    def make(folder: Path, environment: Mapping[str, str] | None = None, **spec: Any) -> Server:
+        servers.append(Server(folder, environment, **spec))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.kill()
 
 
 @pytest.fixture(scope="session")

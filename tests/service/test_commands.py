@@ -16,7 +16,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.support.server import ROOT, Server, eventually
+from tests.support.server import ROOT, Server, Starter, eventually
 from tests.support.stores import make_manifest, make_store
 
 
@@ -132,8 +132,10 @@ def test_a_container_with_wrong_settings_says_which(tmp_path: Path, settings: di
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_up_says_when_it_is_ready_and_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    server = Server(tmp_path)
+def test_up_says_when_it_is_ready_and_stops_cleanly(
+    tmp_path: Path, number: signal.Signals, make_server: Starter
+) -> None:
+    server = make_server(tmp_path)
     server.start()
     server.wait_ready()
     eventually(lambda: f"ready {server.url}" in server.log().splitlines(), within=5, what="the line that says so")
@@ -143,8 +145,8 @@ def test_up_says_when_it_is_ready_and_stops_cleanly(tmp_path: Path, number: sign
     assert "Traceback" not in server.log()
 
 
-def test_a_stop_lets_a_request_in_progress_finish(tmp_path: Path) -> None:
-    server = Server(tmp_path)
+def test_a_stop_lets_a_request_in_progress_finish(tmp_path: Path, make_server: Starter) -> None:
+    server = make_server(tmp_path)
     server.start()
     server.wait_ready()
     text = "\n".join(f"Ada: Parcel number {n} has arrived from town {n * 7}." for n in range(150))

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 import yaml
@@ -116,6 +116,12 @@ class Server:
         status = self.process.wait(60)
         self.process = None
         return status
+
+
+class Starter(Protocol):
+    """Makes servers that do not outlive their test."""
+
+    def __call__(self, folder: Path, environment: Mapping[str, str] | None = None, **spec: Any) -> Server: ...
 
 
 def finish(client: httpx.Client, operation_id: str, within: float = 60) -> dict[str, Any]:

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 PRECEDING_ENTRIES = 40
 """Latest entries of a session that its next turns are compressed after: a default window of history."""
-SESSIONS_CACHED = 1_000
+SESSIONS_CACHED = 100
 """Sessions whose latest entries are kept in memory, so that a running conversation needs no query."""
 
 

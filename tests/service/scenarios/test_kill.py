@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from tests.support.bucket import BucketServer, credentials
-from tests.support.server import Server, finish, list_sources
+from tests.support.server import Server, Starter, finish, list_sources
 
-ROUNDS = int(os.environ.get("SIMPLEMEM_KILL_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("SIMPLEMEM_KILL_ROUNDS", "5"))
 
 
 class Stream:
@@ -69,8 +69,8 @@ def check_all_there_once(server: Server, acknowledged: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("round_count", [ROUNDS])
-def test_a_volume_s_store_survives_kills(tmp_path: Path, round_count: int) -> None:
-    server = Server(tmp_path)
+def test_a_volume_s_store_survives_kills(tmp_path: Path, round_count: int, make_server: Starter) -> None:
+    server = make_server(tmp_path)
     acknowledged: dict[str, str] = {}
     for _ in range(round_count):
         server.start()
@@ -88,11 +88,13 @@ def test_a_volume_s_store_survives_kills(tmp_path: Path, round_count: int) -> No
     assert server.stop() == 0
 
 
-def test_a_bucket_s_store_survives_kills_of_both_pods(tmp_path: Path, bucket_server: BucketServer) -> None:
+def test_a_bucket_s_store_survives_kills_of_both_pods(
+    tmp_path: Path, bucket_server: BucketServer, make_server: Starter
+) -> None:
     s3 = {"bucket": "memories", "prefix": "kills", "endpoint": bucket_server.endpoint}
     embedding = {"model": "all-MiniLM-L6-v2"}
     retrieval, ingest = (
-        Server(tmp_path / role, credentials(), tier="CostEffective", embedding=embedding, storage={"s3": s3})
+        make_server(tmp_path / role, credentials(), tier="CostEffective", embedding=embedding, storage={"s3": s3})
         for role in ("retrieval", "ingest")
     )
     retrieval.serve("retrieval")

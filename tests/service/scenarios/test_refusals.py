@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,9 @@ def test_a_bucket_that_refuses_is_told_tried_again_and_used_when_it_is_there(tmp
     bucket = BucketServer(tmp_path)
     s3 = {"bucket": "memories", "prefix": "p", "endpoint": bucket.endpoint}
     server = Server(tmp_path, credentials(), tier="CostEffective", embedding=MINILM, storage={"s3": s3})
-    with running(server) as client:
+    with ExitStack() as stack:
+        stack.callback(bucket.stop)
+        client = stack.enter_context(running(server))
         eventually(lambda: server.reason("storage") == "BucketRefused", within=90, what="the reason at /readyz")
         assert client.get("/livez").status_code == 200
         refused = client.post("/v1/turns", json={"turns": [TURN]})
@@ -91,7 +93,6 @@ def test_a_bucket_that_refuses_is_told_tried_again_and_used_when_it_is_there(tmp
         bucket.start()
         server.wait_ready()
         remember(client, "ben", "I have a cat.")
-    bucket.stop()
 
 
 def test_a_model_that_cannot_be_found_is_told_and_the_process_stays(tmp_path: Path) -> None:
