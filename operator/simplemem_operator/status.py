@@ -20,6 +20,9 @@ from simplemem_operator.models.observed import Observed
 SAME_CAUSE = 64
 """How many characters of a message tell its cause; remote errors end in request ids, which would be news each time."""
 
+DRIFT_SHARE = 0.05
+"""Share by which the stored bytes may differ from the status before it is written again."""
+
 TRUTH = {True: "True", False: "False", None: "Unknown"}
 """How a condition's status is spelled."""
 
@@ -115,13 +118,19 @@ def _access(store: ResolvedStore) -> str:
     return f"no token, from {namespaces}"
 
 
+def _is_steady(field: str, value: int, previous: Mapping[str, Any]) -> bool:
+    """Whether a size has only drifted, as by maintenance: every compaction would be a write otherwise."""
+    before = previous.get(field)
+    return field == "storageBytes" and before is not None and abs(value - before) <= DRIFT_SHARE * before
+
+
 def _figures(observed: Observed, previous: Mapping[str, Any]) -> dict[str, int]:
     spelled = {"entries": "entries", "storage_bytes": "storageBytes", "pending_turns": "pendingTurns"}
     figures: dict[str, int] = {}
     for name, field in spelled.items():
         values = [pod.figures[name] for pod in observed.pods if name in pod.figures]
         # Between two pods, such as during a roll, the last known figure stands.
-        if values:
+        if values and not _is_steady(field, max(values), previous):
             figures[field] = max(values)
         elif field in previous:
             figures[field] = previous[field]

@@ -162,3 +162,10 @@ def test_a_request_id_at_the_end_of_a_message_is_no_news() -> None:
     before = status_of(refused("1"))
     assert not is_news(status_of(refused("2"), before), before)
     assert is_news(status_of(healthy(), before), before)
+
+
+def test_stored_bytes_are_news_only_beyond_a_drift() -> None:
+    before = status_of(healthy(storage_bytes=1000))
+    assert status_of(healthy(storage_bytes=1049), before)["storageBytes"] == 1000
+    assert status_of(healthy(storage_bytes=1051), before)["storageBytes"] == 1051
+    assert status_of(healthy(storage_bytes=900), before)["storageBytes"] == 900
