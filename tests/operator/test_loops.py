@@ -90,6 +90,7 @@ async def test_a_slow_store_holds_up_no_other(loops: StoreLoops, passes: Passes)
     for number in range(5):
         loops.wake(("team-b", f"s{number}"))
     await until(lambda: len(passes.seen) == 6)
+    assert not gate.is_set()
     gate.set()
 
 
