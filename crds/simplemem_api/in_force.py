@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simplemem_api.memory_spec import LlmMode, When
 from simplemem_api.resolved import ResolvedStore, StorageKind
-from simplemem_api.storage_spec import DeletionPolicy
+from simplemem_api.storage_spec import DeletionPolicy, S3StorageClass
 from simplemem_api.workload_spec import Device
 
 
@@ -15,6 +15,10 @@ def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
         (
             store.storage.kind is StorageKind.S3 and store.storage.deletion_policy is DeletionPolicy.DELETE,
             "storage.deletionPolicy Delete on S3 (objects stay)",
+        ),
+        (
+            store.storage.s3 is not None and store.storage.s3.storage_class is not S3StorageClass.STANDARD,
+            "storage.s3.storageClass (objects are STANDARD)",
         ),
         (store.embedding.device is Device.GPU, "embedding.device GPU (texts are embedded on CPU)"),
         (store.llm.mode is LlmMode.MODEL, "llm.mode Model (turns are compressed by rules)"),

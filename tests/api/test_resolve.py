@@ -72,6 +72,8 @@ def test_what_is_not_in_force_is_named() -> None:
     store = resolved(backup={"s3": {"bucket": "abc"}}, budget={"monthlyUSD": "5"}, retention={"unusedDays": 9})
     assert not_in_force(store) == ("backup", "retention", "budget")
     assert not_in_force(resolved()) == ()
+    cold = resolved(storage={"s3": {"bucket": "abc", "storageClass": "GLACIER"}})
+    assert not_in_force(cold) == ("storage.s3.storageClass (objects are STANDARD)",)
 
 
 def test_lancedb_cloud_blocks_the_store_with_a_reason() -> None:
