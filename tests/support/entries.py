@@ -34,6 +34,7 @@ def make_entry(position: int, **fields: Any) -> EmbeddedEntry:
         persons=("Ada",),
         sources=(f"turn-{position}",),
         created_at=NOON,
+        compressed_by="rules",
     )
     vectors = tuple(unit_vector(100 * position + n) for n in range(1 + position % 3))
     return EmbeddedEntry(replace(entry, **fields), unit_vector(position), vectors)

@@ -73,6 +73,9 @@ class Entry:
     """The entry that replaced it."""
     created_at: datetime | None = None
     """When the row was written, aware, UTC."""
+    compressed_by: str | None = None
+    """Who made it: `rules`, `rules:degraded` (a language model should have, and failed) or `llm:<model>`; None where an
+    older version wrote it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from simplemem_service.pipeline.windows import Window, slide
 
 ENTRY_NAMESPACE = uuid.UUID("6a3d2b52-6a0e-5d0c-9f1e-53a3c1f0e2d7")
 """Namespace of entry ids; never to be changed, or a replay would write every entry twice."""
+BY_RULES = "rules"
+"""`compressed_by` of entries made here."""
 CONTEXT_TURNS = 2
 """Turns before an entry that its context vector takes in."""
 CONTEXT_WEIGHT = 0.5
@@ -200,4 +202,5 @@ def _build_entry(turn: Turn, found: Normalized, position: int) -> Entry:
         entities=found.entities,
         sources=(turn.id,),
         valid_from=turn.timestamp,
+        compressed_by=BY_RULES,
     )

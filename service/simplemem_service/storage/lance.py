@@ -77,6 +77,7 @@ class LanceStorage(Storage):
             if self._writes:
                 await self._create(ENTRIES, schema.entry_schema(identity), FOLLOWED_TABLE)
                 await self._create(TURNS, schema.turn_schema(), {})
+                await self._add_missing_columns()
             table = await self._table(ENTRIES, "read")
             if table is not None:
                 _check_format((await table.schema()).metadata or {}, identity)
@@ -166,7 +167,8 @@ class LanceStorage(Storage):
             if table is None:
                 return []
             order = ColumnOrdering(column_name="position", ascending=ascending, nulls_first=False)
-            query = table.query().where(predicate).select(list(schema.ENTRY_COLUMNS)).order_by([order]).limit(limit)
+            columns = schema.present_columns(await table.schema())
+            query = table.query().where(predicate).select(columns).order_by([order]).limit(limit)
             return schema.plain_entries_from_arrow(await query.to_arrow())
 
     async def _merge(self, name: str, key: str, rows: pa.Table) -> int:
@@ -178,6 +180,12 @@ class LanceStorage(Storage):
     async def _create(self, name: str, columns: pa.Schema, options: Mapping[str, str]) -> None:
         if await self._table(name, "write") is None:
             await self._connection.create_table(name, schema=columns, exist_ok=True, storage_options=dict(options))
+
+    async def _add_missing_columns(self) -> None:
+        table = await self._table(ENTRIES, "write")
+        missing = schema.missing_fields(await table.schema())
+        if missing:
+            await table.add_columns(missing)
 
     async def _latest(self, name: str) -> Any:
         table = await self._table(name, "read")

@@ -46,8 +46,13 @@ ENTRY_COLUMNS = (
     "valid_until",
     "superseded_by",
     "created_at",
+    "compressed_by",
 )
 """Columns that make an `Entry`, in the order of its fields; the vectors are beside them."""
+ADDED_COLUMNS = ("compressed_by",)
+"""Those of them that came after the first release, all nullable: tables of an older version lack them until the writer
+opens them, and readers do without."""
+NULLABLE_STRINGS = frozenset({"location", "superseded_by", *ADDED_COLUMNS})
 LIST_COLUMNS = frozenset({"keywords", "persons", "entities", "sources"})
 TIME_COLUMNS = frozenset({"timestamp", "valid_from", "valid_until", "created_at"})
 
@@ -85,16 +90,18 @@ def turn_schema() -> pa.Schema:
 
 
 def entries_to_arrow(entries: Sequence[EmbeddedEntry], schema: pa.Schema) -> pa.Table:
-    """A table of entries, a row each, in their order."""
+    """A table of entries, a row each, in their order; its columns are those of the schema."""
     dimension = schema.field("embedding").type.list_size
-    columns: list[Any] = [
-        pa.array([_value(item.entry, name) for item in entries], schema.field(name).type) for name in ENTRY_COLUMNS
-    ]
-    columns.append(_fixed_lists([item.embedding for item in entries], dimension))
+    columns: dict[str, Any] = {
+        name: pa.array([_value(item.entry, name) for item in entries], schema.field(name).type)
+        for name in ENTRY_COLUMNS
+        if name in schema.names
+    }
+    columns["embedding"] = _fixed_lists([item.embedding for item in entries], dimension)
     offsets = np.cumsum([0, *(len(item.sentences) for item in entries)], dtype=np.int32)
     sentences = _fixed_lists([vector for item in entries for vector in item.sentences], dimension)
-    columns.append(pa.ListArray.from_arrays(pa.array(offsets), sentences))
-    return pa.Table.from_arrays(columns, schema=schema)
+    columns["sentences"] = pa.ListArray.from_arrays(pa.array(offsets), sentences)
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
 def entries_from_arrow(table: pa.Table) -> list[EmbeddedEntry]:
@@ -115,9 +122,22 @@ def entries_from_arrow(table: pa.Table) -> list[EmbeddedEntry]:
 
 
 def plain_entries_from_arrow(table: pa.Table) -> list[Entry]:
-    """The entries of a table that may lack the vectors, in its order."""
-    columns = [_python_column(table.column(name).to_pylist(), name) for name in ENTRY_COLUMNS]
+    """The entries of a table that may lack the vectors and columns added later, in its order."""
+    columns = [
+        _python_column(table.column(name).to_pylist(), name) if name in table.column_names else [None] * table.num_rows
+        for name in ENTRY_COLUMNS
+    ]
     return [Entry(*row) for row in zip(*columns, strict=True)]
+
+
+def present_columns(schema: pa.Schema) -> list[str]:
+    """Those of the columns of an `Entry` that a table has."""
+    return [name for name in ENTRY_COLUMNS if name in schema.names]
+
+
+def missing_fields(schema: pa.Schema) -> list[pa.Field]:
+    """Columns that a table of an older version lacks."""
+    return [_entry_field(name) for name in ADDED_COLUMNS if name not in schema.names]
 
 
 def turns_to_arrow(turns: Sequence[Turn]) -> pa.Table:
@@ -137,7 +157,7 @@ def _entry_field(name: str) -> pa.Field:
     if name == "position":
         return pa.field(name, pa.int64(), nullable=False)
     metadata = PRIMARY_KEY if name == "entry_id" else None
-    return pa.field(name, pa.string(), nullable=name in {"location", "superseded_by"}, metadata=metadata)
+    return pa.field(name, pa.string(), nullable=name in NULLABLE_STRINGS, metadata=metadata)
 
 
 def _value(entry: Entry, name: str) -> str | int | datetime | list[str] | None:

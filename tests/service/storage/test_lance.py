@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from simplemem_service.models.query import EntryFilter
 from simplemem_service.storage.base import StoreIdentity
 from simplemem_service.storage.lance import LanceStorage
 from simplemem_service.storage.local_blobs import LocalBlobStore
+from simplemem_service.storage.schema import ADDED_COLUMNS
 from tests.support.entries import NOON, make_entry, make_turn
 
 TINY = StoreIdentity("tiny", 8)
@@ -205,3 +207,19 @@ async def test_many_small_commits_leave_few_files_after_maintenance(storage: Lan
     stats = await storage._handles["entries", "write"].stats()
     assert stats["fragment_stats"]["num_fragments"] == 1
     assert (await storage.counts()).entries == 60
+
+
+async def test_a_store_of_an_older_version_is_read_and_gets_the_newer_columns(
+    storage: LanceStorage, tmp_path: Path
+) -> None:
+    await storage.add_entries([make_entry(0)])
+    await (await storage._table("entries", "write")).drop_columns(list(ADDED_COLUMNS))
+    await storage.close()
+    reader = create_storage(tmp_path, writes=False)
+    await reader.open(TINY)
+    assert await reader.read_entry("entry-000000") == replace(make_entry(0).entry, compressed_by=None)
+    writer = create_storage(tmp_path)
+    await writer.open(TINY)
+    await writer.add_entries([make_entry(1)])
+    assert [entry.compressed_by for entry in await reader.last_entries("ada", "monday", 2)] == [None, "rules"]
+    assert [item.entry.compressed_by for item in (await reader.read_changes(None)).upserted] == [None, "rules"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from simplemem_service.storage import schema
@@ -44,3 +46,11 @@ def test_turns_are_written_field_by_field() -> None:
     assert [row["text"] for row in rows] == ["text 1", 'O\'Neil said "hi"']
     assert [row["timestamp"] for row in rows] == [NOON, None]
     assert rows[0]["received_at"] == NOON
+
+
+def test_a_table_of_an_older_version_gives_entries_without_the_newer_columns() -> None:
+    old = schema.entries_to_arrow([make_entry(1)], SCHEMA).drop(list(schema.ADDED_COLUMNS))
+    [found] = schema.entries_from_arrow(old)
+    assert found.entry == replace(make_entry(1).entry, compressed_by=None)
+    assert schema.entries_to_arrow([found], old.schema).column_names == old.column_names
+    assert [field.name for field in schema.missing_fields(old.schema)] == list(schema.ADDED_COLUMNS)
