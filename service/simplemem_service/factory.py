@@ -40,7 +40,8 @@ TABLES = "tables"
 def create_embedding(config: Config, metrics: Metrics) -> Embedding:
     """The embedding model, not loaded yet."""
     model = config.store.embedding.model
-    local = LocalEmbedding(model, models_folder=config.models, cache_folder=config.data / "models")
+    downloads = config.data / "models"
+    local = LocalEmbedding(model, models_folder=config.models, cache_folder=downloads, encoders=config.encoders)
     return MeasuredEmbedding(local, metrics)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import httpx
 import yaml
 
+from simplemem_service.embedding.converted import user_cache
 from tests.support.bucket import free_port
 from tests.support.stores import make_manifest, make_store
 
@@ -63,6 +64,7 @@ class Server:
             "SIMPLEMEM_ROLE": role,
             "SIMPLEMEM_STORE_FILE": str(self.folder / "store.json"),
             "SIMPLEMEM_DATA": str(self.folder / "data"),
+            "SIMPLEMEM_ENCODERS": str(user_cache()),
             "SIMPLEMEM_HOST": "127.0.0.1",
             "SIMPLEMEM_PORT": str(self.port),
         }

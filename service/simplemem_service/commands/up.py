@@ -36,6 +36,7 @@ def local_config(
     if reason is not None:
         raise ConfigError(f"MemoryStore {place} cannot run: {reason}")
     models, tokens = environment.get("SIMPLEMEM_MODELS"), environment.get("SIMPLEMEM_TOKENS")
+    encoders = environment.get("SIMPLEMEM_ENCODERS")
     if store.access.token_secret_name is not None and tokens is None:
         raise ConfigError(
             f"MemoryStore {place} names the token secret '{store.access.token_secret_name}'; put its tokens into files "
@@ -46,6 +47,7 @@ def local_config(
         role=Role.ALL,
         data=data.resolve() / store.namespace / store.name,
         models=Path(models) if models else None,
+        encoders=Path(encoders) if encoders else None,
         tokens=Path(tokens) if tokens else None,
         host=host,
         port=port,

@@ -18,8 +18,6 @@ HUB_OWNERS = {
     "bge-large-en-v1.5": "BAAI",
 }
 """Owner of a model on the hub, for names given without one."""
-HUB_TIMEOUT_SECONDS = 10.0
-"""How long the hub may take to say whether it has a model, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +61,6 @@ def find_weights(model: str, models_folder: Path | None, *, is_offline: bool) ->
     if not is_offline:
         return model if "/" in model or model not in HUB_OWNERS else f"{HUB_OWNERS[model]}/{model}"
     raise ModelNotFoundError(describe_missing(model, [*looked, "the hub is switched off"]))
-
-
-def confirm_on_hub(model: str, name: str) -> None:
-    """Return if the hub has a model of that name, else raise `ModelNotFoundError`.
-
-    Asked once and briefly: the library's own download tries again for over a minute where there is no network.
-    """
-    import httpx
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        HfApi().model_info(name, timeout=HUB_TIMEOUT_SECONDS)
-    except (HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as error:
-        looked = f"the hub's {name}: {str(error)[:256]}"
-        raise ModelNotFoundError(describe_missing(model, [looked])) from error
 
 
 def describe_missing(model: str, looked: list[str]) -> str:
