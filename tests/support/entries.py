@@ -50,6 +50,7 @@ def make_turn(number: int, **fields: Any) -> Turn:
         text=f"text {number}",
         timestamp=NOON,
         received_at=NOON,
+        position=number,
     )
     return replace(turn, **fields)
 

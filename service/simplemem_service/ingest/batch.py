@@ -86,6 +86,11 @@ def number_entries(entries: Iterable[EmbeddedEntry], first: int, now: datetime) 
     ]
 
 
+def number_turns(turns: Iterable[Turn], first: int) -> list[Turn]:
+    """The turns at consecutive positions."""
+    return [replace(turn, position=position) for position, turn in enumerate(turns, start=first)]
+
+
 def count_entries(plan: SessionPlan, entries: Iterable[EmbeddedEntry]) -> dict[str, int]:
     """Entries of each operation; an entry of several counts for the one with its last turn."""
     owners = {turn.id: operation.operation_id for operation in plan.operations for turn in operation.turns}

@@ -1,15 +1,18 @@
-"""Content-derived identity of turns: what makes a replay of the journal change nothing."""
+"""Content-derived identity of turns and given entries: what makes a replay of the journal change nothing."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 
 from simplemem_service.models.entry import Turn
-from simplemem_service.models.operation import GivenTurn, JournaledOperation
+from simplemem_service.models.operation import GivenEntry, GivenTurn, JournaledOperation
 
 KEY_CHARS = 32
 """Length of a turn's key: 128 bits in hexadecimal, so that no two turns of any store meet by chance."""
+GIVEN_NAMESPACE = uuid.UUID("0b5a4c1e-7c0f-5b8f-8a57-2f4f5f0f6b11")
+"""Namespace of the ids of entries that were given; never to be changed, or the same entry would be written twice."""
 
 
 def digest(*parts: str) -> str:
@@ -48,3 +51,14 @@ def _identify(turn: GivenTurn, index: int, accepted: JournaledOperation) -> Turn
         timestamp=turn.timestamp,
         received_at=operation.received_at,
     )
+
+
+def identify_entry(user_id: str, given: GivenEntry, session_id: str) -> str:
+    """Id of an entry as it is given: its own, or one that follows from whose, where, when and what, so that the same
+    entry given again is the same. `session_id` is the operation's, for an entry that names none.
+    """
+    if given.entry_id is not None:
+        return given.entry_id
+    told = given.timestamp.isoformat() if given.timestamp else ""
+    words = (given.speaker, given.lossless_restatement, given.text)
+    return str(uuid.uuid5(GIVEN_NAMESPACE, digest("entry", user_id, given.session_id or session_id, told, *words)))

@@ -103,7 +103,7 @@ class Journal:
         if len(self._waiting) >= JOURNAL_MAX_WAITING:
             raise OverloadedError(f"{len(self._waiting)} requests wait to become durable; try again")
         accepted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(segments.encode_operation(operation), len(operation.turns), accepted))
+        self._waiting.append(Waiting(segments.encode_operation(operation), operation.size, accepted))
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit())
         return await accepted

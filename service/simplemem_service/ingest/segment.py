@@ -9,23 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
 
 from simplemem_service.errors import DamagedSegmentError, NotFoundError
+from simplemem_service.ingest import wire
 from simplemem_service.models.operation import (
-    GivenTurn,
     JournaledOperation,
     Operation,
     OperationResult,
-    OperationState,
 )
 
-FORMAT = 1
-"""Layout of a segment; a reader refuses one it does not know."""
+FORMAT_TURNS = 1
+"""Layout of a segment of turns only; what the first release reads."""
+FORMAT_KINDS = 2
+"""Layout of a segment with operations of other kinds, which an older release must refuse rather than pass over."""
 NAME_PARTS = 4
 """Time, instance, number, turns."""
+_PAYLOAD = b'"payload":'
+"""Only an operation with a payload has that key: within a text the quotes are escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +86,15 @@ def split_operation_id(operation: str) -> tuple[str, int]:
 
 def encode_operation(operation: Operation) -> bytes:
     """One line of a segment."""
-    fields = asdict(operation)
-    fields["received_at"] = operation.received_at.isoformat()
-    for turn in fields["turns"]:
-        turn["timestamp"] = turn["timestamp"].isoformat() if turn["timestamp"] else None
-    return json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode()
+    return json.dumps(wire.encode_operation(operation), ensure_ascii=True, separators=(",", ":")).encode()
 
 
 def join_segment(lines: Sequence[bytes]) -> bytes:
     """A segment of encoded operations."""
     body = b"\n".join(lines)
-    header = {"format": FORMAT, "operations": len(lines), "sha256": hashlib.sha256(body).hexdigest()}
+    is_plain = not any(_PAYLOAD in line for line in lines)
+    layout = FORMAT_TURNS if is_plain else FORMAT_KINDS
+    header = {"format": layout, "operations": len(lines), "sha256": hashlib.sha256(body).hexdigest()}
     return json.dumps(header).encode() + b"\n" + body
 
 
@@ -104,46 +103,25 @@ def decode_segment(name: str, data: bytes) -> list[JournaledOperation]:
     header_line, _, body = data.partition(b"\n")
     try:
         header = json.loads(header_line)
-        is_whole = header["format"] == FORMAT and header["sha256"] == hashlib.sha256(body).hexdigest()
+        is_whole = (
+            header["format"] in (FORMAT_TURNS, FORMAT_KINDS) and header["sha256"] == hashlib.sha256(body).hexdigest()
+        )
     except (ValueError, KeyError, TypeError):
         is_whole = False
     if not is_whole:
         raise DamagedSegmentError(f"segment '{name}' ({len(data)} bytes) does not match its checksum")
     return [
-        JournaledOperation(operation_id(name, index), _decode_operation(json.loads(line)))
+        JournaledOperation(operation_id(name, index), wire.decode_operation(json.loads(line)))
         for index, line in enumerate(body.split(b"\n"))
     ]
 
 
 def encode_finished(results: Sequence[OperationResult], segment: bytes) -> bytes:
     """A finished segment: a line with the results of its operations, then the segment as it was."""
-    return json.dumps([asdict(result) for result in results]).encode() + b"\n" + segment
+    return json.dumps([wire.encode_result(result) for result in results]).encode() + b"\n" + segment
 
 
 def decode_results(data: bytes) -> list[OperationResult]:
     """The results in a finished segment."""
     line, _, _ = data.partition(b"\n")
-    return [OperationResult(**fields | {"state": OperationState(fields["state"])}) for fields in json.loads(line)]
-
-
-def _decode_operation(fields: dict[str, Any]) -> Operation:
-    turns = tuple(
-        GivenTurn(
-            speaker=turn["speaker"],
-            text=turn["text"],
-            id=turn["id"],
-            timestamp=_time(turn["timestamp"]) if turn["timestamp"] else None,
-        )
-        for turn in fields["turns"]
-    )
-    return Operation(
-        user_id=fields["user_id"],
-        session_id=fields["session_id"],
-        turns=turns,
-        received_at=_time(fields["received_at"]),
-        idempotency=fields["idempotency"],
-    )
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    return [wire.decode_result(fields) for fields in json.loads(line)]

@@ -90,6 +90,7 @@ class Worker:
         self._slots = asyncio.Semaphore(workers)
         self._tails: OrderedDict[tuple[str, str], list[Entry]] = OrderedDict()
         self._next_position: int | None = None
+        self._next_turn_position = 0
         self._attempts: dict[str, int] = {}
         self._commits = 0
         self._last_commit = 0.0
@@ -235,10 +236,13 @@ class Worker:
         self._lease.check()
         if self._next_position is None:
             self._next_position = await self._storage.next_position()
+            self._next_turn_position = await self._storage.next_turn_position()
         entries = batches.number_entries(compressed.entries, self._next_position, self._clock())
         version = await self._storage.add_entries(entries)
         self._next_position += len(entries)
-        await self._storage.add_turns(compressed.turns)
+        turns = batches.number_turns(compressed.turns, self._next_turn_position)
+        await self._storage.add_turns(turns)
+        self._next_turn_position += len(turns)
         if entries or compressed.turns:
             self._commits += 1
             self._last_commit = asyncio.get_running_loop().time()

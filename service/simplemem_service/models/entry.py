@@ -32,6 +32,10 @@ class Turn:
     """When it was said, aware, UTC; None where the caller gave none."""
     received_at: datetime
     """When the service accepted it, aware, UTC."""
+    position: int | None = None
+    """Order of the turn within the store, never reused; None until it is kept."""
+    dropped_density: float | None = None
+    """Density of its window, for which it was dropped; None where entries were made of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
 from simplemem_service.models.query import EntryFilter
+from simplemem_service.models.revision import Revision
+
+PurgeMark: TypeAlias = Mapping[str, int]
+"""Version of each table from which on nothing removed is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,18 @@ class StoreCounts:
     """Rows in the table of turns."""
     size_bytes: int
     """Bytes the store occupies, all versions and the journal included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Rows of a user, counted by kind."""
+
+    entries: int
+    """Entries."""
+    turns: int
+    """Turns, those that were dropped included."""
+    revisions: int
+    """Former states of entries."""
 
 
 class Storage(ABC):
@@ -99,3 +116,81 @@ class Storage(ABC):
     @abstractmethod
     async def counts(self) -> StoreCounts:
         """Figures of the store."""
+
+    @abstractmethod
+    async def read_embedded(self, entry_ids: Sequence[str]) -> list[EmbeddedEntry]:
+        """Those of the entries that exist, with their vectors, by ascending position."""
+
+    @abstractmethod
+    async def list_embedded(self, user_id: str | None, *, after: int, limit: int) -> list[EmbeddedEntry]:
+        """Entries of a user (None: of all) whose position is greater than `after`, with their vectors, by ascending
+        position.
+        """
+
+    @abstractmethod
+    async def entries_before(self, entry: Entry, limit: int) -> list[Entry]:
+        """The entries in front of an entry in its session, at most `limit`, by ascending position."""
+
+    @abstractmethod
+    async def superseded_by(self, entry_ids: Sequence[str]) -> list[EmbeddedEntry]:
+        """Entries that one of the given took the place of."""
+
+    @abstractmethod
+    async def update_entries(self, entries: Sequence[EmbeddedEntry]) -> int:
+        """Rewrite entries that exist, one commit, and return the table's version; others are left out."""
+
+    @abstractmethod
+    async def delete_entries(self, entry_ids: Sequence[str]) -> int:
+        """Remove entries and return the table's version. The bytes stay until `purge` and the retention."""
+
+    @abstractmethod
+    async def list_turns(self, user_id: str | None, *, after: int, limit: int) -> list[Turn]:
+        """Turns of a user (None: of all) whose position is greater than `after`, by ascending position."""
+
+    @abstractmethod
+    async def dropped_turns(self, user_id: str | None, least_density: float, limit: int) -> list[Turn]:
+        """Turns of a user (None: of all) that were dropped with at least that density, by ascending position."""
+
+    @abstractmethod
+    async def update_turns(self, turns: Sequence[Turn]) -> None:
+        """Rewrite turns that are kept, by their keys; others are left out."""
+
+    @abstractmethod
+    async def delete_turns(self, entries: Sequence[Entry]) -> int:
+        """Remove the turns that of all entries only the given ones cite, and return how many there were."""
+
+    @abstractmethod
+    async def next_turn_position(self) -> int:
+        """The first position that no turn has had."""
+
+    @abstractmethod
+    async def add_history(self, revisions: Sequence[Revision]) -> None:
+        """Keep what entries were; one of the same entry and cause is left as it is."""
+
+    @abstractmethod
+    async def history(self, entry_id: str) -> list[Revision]:
+        """What an entry was before each of its changes, oldest first."""
+
+    @abstractmethod
+    async def changes_by(self, cause: str) -> list[Revision]:
+        """What the entries that one cause changed were before."""
+
+    @abstractmethod
+    async def delete_history(self, entry_ids: Sequence[str]) -> int:
+        """Remove what entries were, and return how many revisions there were."""
+
+    @abstractmethod
+    async def count_user(self, user_id: str) -> Removed:
+        """How many rows of a user there are."""
+
+    @abstractmethod
+    async def erase_user(self, user_id: str) -> int:
+        """Remove all rows of a user and return the version of the table of entries."""
+
+    @abstractmethod
+    async def purge(self) -> PurgeMark:
+        """Rewrite the files that hold removed rows. Once the versions before the mark are gone, so are the bytes."""
+
+    @abstractmethod
+    async def is_purged(self, mark: PurgeMark) -> bool:
+        """Whether no version before the mark is left."""

@@ -52,3 +52,29 @@ def changed_after(version: int) -> str:
 def created_after(version: int) -> str:
     """The SQL of "the row was first written after that version of the table"."""
     return str((col("_row_created_at_version") > lit(version)).to_sql())
+
+
+def below(column: str, value: int) -> str:
+    """The SQL of "the column is less than the value"."""
+    return str((col(column) < lit(value)).to_sql())
+
+
+def above(column: str, value: int) -> str:
+    """The SQL of "the column is greater than the value"."""
+    return str((col(column) > lit(value)).to_sql())
+
+
+def at_least(column: str, value: float) -> str:
+    """The SQL of "the column is not null and at least the value"."""
+    return str((col(column) >= lit(value)).to_sql())
+
+
+def has_any(column: str, values: Sequence[str]) -> str:
+    """The SQL of "the list holds one of the values"; there must be at least one."""
+    literals = ", ".join(lit(value).to_sql() for value in values)
+    return f"array_has_any({column}, [{literals}])"
+
+
+def owned(user_id: str | None, predicate: str) -> str:
+    """The SQL of a predicate, of one user's rows where one is named."""
+    return predicate if user_id is None else f"({equals('user_id', user_id)}) AND ({predicate})"

@@ -10,8 +10,7 @@ version, so that a whole look at the changes sees a single one.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lancedb
@@ -20,28 +19,24 @@ from lancedb.query import ColumnOrdering
 from typing_extensions import override
 
 from simplemem_service.constants import SIZE_INTERVAL_FACTOR
-from simplemem_service.errors import IdentityMismatchError, StorageUnavailableError
+from simplemem_service.errors import IdentityMismatchError
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
 from simplemem_service.models.query import EntryFilter
-from simplemem_service.storage import filters, schema
-from simplemem_service.storage.base import Changes, Storage, StoreCounts, StoreIdentity
+from simplemem_service.storage import filters, history_schema, schema
+from simplemem_service.storage.base import Changes, StoreCounts, StoreIdentity
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.identity import confirm_identity
 from simplemem_service.storage.lance_changes import read_changes
+from simplemem_service.storage.lance_edits import ENTRIES, HISTORY, KEYS_AT_ONCE, TURNS, LanceEdits
+from simplemem_service.storage.lance_errors import converted
 from simplemem_service.storage.maintenance import maintain_table
 
-ENTRIES = "entries"
-TURNS = "turns"
 FOLLOWED_TABLE = {"new_table_enable_stable_row_ids": "true"}
 """Option of a table whose changes are tailed, for its life. It makes every version's manifest larger (by 60 bytes a
 commit so far, lancedb 0.40), so the table of turns goes without."""
-KEYS_AT_ONCE = 500
-"""Keys looked up in one query."""
-SHOWN_CHARS = 256
-"""How much of LanceDB's text an error repeats, in characters."""
 
 
-class LanceStorage(Storage):
+class LanceStorage(LanceEdits):
     """The store on LanceDB.
 
     Parameters
@@ -72,11 +67,12 @@ class LanceStorage(Storage):
     async def open(self, identity: StoreIdentity) -> None:
         await confirm_identity(self._blobs, identity)
         self._identity = identity
-        async with _converted():
+        async with converted():
             self._connection = await lancedb.connect_async(self._uri, storage_options=self._options or None)
             if self._writes:
                 await self._create(ENTRIES, schema.entry_schema(identity), FOLLOWED_TABLE)
                 await self._create(TURNS, schema.turn_schema(), {})
+                await self._create(HISTORY, history_schema.history_schema(), {})
                 await self._add_missing_columns()
             table = await self._table(ENTRIES, "read")
             if table is not None:
@@ -91,7 +87,7 @@ class LanceStorage(Storage):
     @override
     async def known_turns(self, keys: Sequence[str]) -> frozenset[str]:
         found: set[str] = set()
-        async with _converted():
+        async with converted():
             table = await self._latest(TURNS)
             for start in range(0, len(keys) if table is not None else 0, KEYS_AT_ONCE):
                 chunk = filters.any_of("key", keys[start : start + KEYS_AT_ONCE])
@@ -102,12 +98,12 @@ class LanceStorage(Storage):
     @override
     async def add_turns(self, turns: Sequence[Turn]) -> None:
         if turns:
-            async with _converted():
+            async with converted():
                 await self._merge(TURNS, "key", schema.turns_to_arrow(turns))
 
     @override
     async def add_entries(self, entries: Sequence[EmbeddedEntry]) -> int:
-        async with _converted():
+        async with converted():
             table = await self._table(ENTRIES, "write")
             if not entries:
                 return int(await table.version())
@@ -115,9 +111,10 @@ class LanceStorage(Storage):
 
     @override
     async def maintain(self) -> None:
-        async with _converted():
+        async with converted():
             await maintain_table(await self._table(ENTRIES, "write"), ("entry_id", "position", "session_id"))
             await maintain_table(await self._table(TURNS, "write"), ("key",))
+            await maintain_table(await self._table(HISTORY, "write"), ("key", "entry_id"))
 
     @override
     async def read_entry(self, entry_id: str) -> Entry | None:
@@ -140,7 +137,7 @@ class LanceStorage(Storage):
 
     @override
     async def read_changes(self, since: int | None) -> Changes:
-        async with _converted():
+        async with converted():
             table = await self._table(ENTRIES, "follow")
             if table is None:
                 return Changes(version=0, upserted=(), deleted=(), is_complete=True)
@@ -149,7 +146,7 @@ class LanceStorage(Storage):
 
     @override
     async def counts(self) -> StoreCounts:
-        async with _converted():
+        async with converted():
             rows = {name: await self._latest(name) for name in (ENTRIES, TURNS)}
             entries, turns = [0 if table is None else await table.count_rows() for table in rows.values()]
         return StoreCounts(entries=entries, turns=turns, size_bytes=await self._measure_size())
@@ -162,7 +159,7 @@ class LanceStorage(Storage):
         return self._size_bytes
 
     async def _select(self, predicate: str, *, ascending: bool, limit: int) -> list[Entry]:
-        async with _converted():
+        async with converted():
             table = await self._latest(ENTRIES)
             if table is None:
                 return []
@@ -186,6 +183,11 @@ class LanceStorage(Storage):
         missing = schema.missing_fields(await table.schema())
         if missing:
             await table.add_columns(missing)
+        turns = await self._table(TURNS, "write")
+        if "position" not in (await turns.schema()).names:
+            rows = schema.with_turn_columns(await turns.query().to_arrow())
+            await self._connection.create_table(TURNS, data=rows, mode="overwrite")
+            self._handles.pop((TURNS, "write")).close()
 
     async def _latest(self, name: str) -> Any:
         table = await self._table(name, "read")
@@ -205,16 +207,6 @@ class LanceStorage(Storage):
                 raise
             self._handles[name, purpose] = handle
         return handle
-
-
-@asynccontextmanager
-async def _converted() -> AsyncIterator[None]:
-    """Turn LanceDB's exceptions, which have no common base, into ours."""
-    try:
-        yield
-    except (RuntimeError, OSError, ValueError) as error:
-        first_line = str(error).split("\n", 1)[0]
-        raise StorageUnavailableError(f"the tables cannot be used: {first_line[:SHOWN_CHARS]}") from error
 
 
 def _check_format(metadata: Mapping[bytes, bytes], identity: StoreIdentity) -> None:

@@ -60,7 +60,7 @@ TIME_COLUMNS = frozenset({"timestamp", "valid_from", "valid_until", "created_at"
 def entry_schema(identity: StoreIdentity) -> pa.Schema:
     """Columns of the table of entries, with the identity in the metadata."""
     vector = pa.list_(pa.float16(), identity.dimension)
-    fields = [_entry_field(name) for name in ENTRY_COLUMNS]
+    fields = [entry_field(name) for name in ENTRY_COLUMNS]
     fields += [pa.field("embedding", vector, nullable=False), pa.field("sentences", pa.list_(vector))]
     return pa.schema(
         fields,
@@ -84,6 +84,8 @@ def turn_schema() -> pa.Schema:
             pa.field("text", pa.string(), nullable=False),
             pa.field("timestamp", TIME),
             pa.field("received_at", TIME, nullable=False),
+            pa.field("position", pa.int64()),
+            pa.field("dropped_density", pa.float64()),
         ],
         metadata={FORMAT_KEY: FORMAT},
     )
@@ -137,7 +139,20 @@ def present_columns(schema: pa.Schema) -> list[str]:
 
 def missing_fields(schema: pa.Schema) -> list[pa.Field]:
     """Columns that a table of an older version lacks."""
-    return [_entry_field(name) for name in ADDED_COLUMNS if name not in schema.names]
+    return [entry_field(name) for name in ADDED_COLUMNS if name not in schema.names]
+
+
+def with_turn_columns(table: pa.Table) -> pa.Table:
+    """Turns of an older version with the columns it lacks; their order becomes their position."""
+    positions = pa.array(range(table.num_rows), pa.int64())
+    table = table.append_column("position", positions)
+    table = table.append_column("dropped_density", pa.nulls(table.num_rows, pa.float64()))
+    return table.cast(turn_schema())
+
+
+def turns_from_arrow(table: pa.Table) -> list[Turn]:
+    """The turns of a table, in its order."""
+    return [Turn(**row) for row in table.to_pylist()]
 
 
 def turns_to_arrow(turns: Sequence[Turn]) -> pa.Table:
@@ -149,7 +164,8 @@ def turns_to_arrow(turns: Sequence[Turn]) -> pa.Table:
     )
 
 
-def _entry_field(name: str) -> pa.Field:
+def entry_field(name: str) -> pa.Field:
+    """Column of one field of an `Entry`."""
     if name in LIST_COLUMNS:
         return pa.field(name, STRINGS)
     if name in TIME_COLUMNS:

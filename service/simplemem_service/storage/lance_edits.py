@@ -1,0 +1,240 @@
+"""What changes or removes rows that are already there, and what they were before; the half of the LanceDB store that
+corrections, syntheses and erasure rest on.
+
+Removing rows only marks them: their bytes stay in the data files, and in every older version of the table. `purge`
+rewrites the files that hold removed rows, and drops the indices, whose pages hold values of removed rows, too; once the
+retention has dropped the versions before, no file holds them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from lancedb.query import ColumnOrdering
+from typing_extensions import override
+
+from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
+from simplemem_service.models.query import EntryFilter
+from simplemem_service.models.revision import Revision
+from simplemem_service.storage import filters, history_schema, schema
+from simplemem_service.storage.base import PurgeMark, Removed, Storage
+from simplemem_service.storage.lance_errors import converted
+
+ENTRIES = "entries"
+TURNS = "turns"
+HISTORY = "history"
+ALL_TABLES = (ENTRIES, TURNS, HISTORY)
+KEYS_AT_ONCE = 500
+"""Keys looked up or removed in one query."""
+
+
+class LanceEdits(Storage):
+    """Reads and changes rows by id; which tables there are, its subclass knows."""
+
+    @abstractmethod
+    async def _table(self, name: str, purpose: str) -> Any:
+        """The handle of a table kept for one purpose; None while the table does not exist."""
+
+    @abstractmethod
+    async def _latest(self, name: str) -> Any:
+        """The handle for questions, at the latest version; None while the table does not exist."""
+
+    @override
+    async def read_embedded(self, entry_ids: Sequence[str]) -> list[EmbeddedEntry]:
+        found = [row for keys in _chunks(entry_ids) for row in await self._embedded(filters.any_of("entry_id", keys))]
+        return sorted(found, key=lambda row: row.entry.position)
+
+    @override
+    async def list_embedded(self, user_id: str | None, *, after: int, limit: int) -> list[EmbeddedEntry]:
+        predicate = filters.entry_predicate(EntryFilter(user_id=user_id), after=after)
+        return await self._embedded(predicate, limit=limit)
+
+    @override
+    async def entries_before(self, entry: Entry, limit: int) -> list[Entry]:
+        where = EntryFilter(user_id=entry.user_id, session_id=entry.session_id)
+        predicate = f"{filters.entry_predicate(where)} AND {filters.below('position', entry.position)}"
+        rows = await self._rows(ENTRIES, predicate, order="position", ascending=False, limit=limit, has_vectors=False)
+        return schema.plain_entries_from_arrow(rows)[::-1] if rows is not None else []
+
+    @override
+    async def superseded_by(self, entry_ids: Sequence[str]) -> list[EmbeddedEntry]:
+        chunks = _chunks(entry_ids)
+        return [row for keys in chunks for row in await self._embedded(filters.any_of("superseded_by", keys))]
+
+    @override
+    async def update_entries(self, entries: Sequence[EmbeddedEntry]) -> int:
+        async with converted():
+            table = await self._table(ENTRIES, "write")
+            if not entries:
+                return int(await table.version())
+            return await _update(table, "entry_id", schema.entries_to_arrow(entries, await table.schema()))
+
+    @override
+    async def delete_entries(self, entry_ids: Sequence[str]) -> int:
+        async with converted():
+            table = await self._table(ENTRIES, "write")
+            for keys in _chunks(entry_ids):
+                await table.delete(filters.any_of("entry_id", keys))
+            return int(await table.version())
+
+    @override
+    async def list_turns(self, user_id: str | None, *, after: int, limit: int) -> list[Turn]:
+        rows = await self._rows(TURNS, filters.owned(user_id, filters.above("position", after)), limit=limit)
+        return schema.turns_from_arrow(rows)
+
+    @override
+    async def dropped_turns(self, user_id: str | None, least_density: float, limit: int) -> list[Turn]:
+        predicate = filters.owned(user_id, filters.at_least("dropped_density", least_density))
+        return schema.turns_from_arrow(await self._rows(TURNS, predicate, limit=limit))
+
+    @override
+    async def update_turns(self, turns: Sequence[Turn]) -> None:
+        if turns:
+            async with converted():
+                await _update(await self._table(TURNS, "write"), "key", schema.turns_to_arrow(turns))
+
+    @override
+    async def delete_turns(self, entries: Sequence[Entry]) -> int:
+        sessions: dict[tuple[str, str], list[Entry]] = {}
+        for entry in entries:
+            sessions.setdefault((entry.user_id, entry.session_id), []).append(entry)
+        return sum([await self._delete_session_turns(*place, found) for place, found in sessions.items()])
+
+    async def _delete_session_turns(self, user_id: str, session_id: str, entries: Sequence[Entry]) -> int:
+        removed = {entry.entry_id for entry in entries}
+        cited = {source for entry in entries for source in entry.sources}
+        session = filters.entry_predicate(EntryFilter(user_id=user_id, session_id=session_id))
+        count = 0
+        for keys in _chunks(sorted(cited)):
+            others = await self._rows(ENTRIES, f"{session} AND {filters.has_any('sources', keys)}", has_vectors=False)
+            kept = {
+                source
+                for entry in schema.plain_entries_from_arrow(others)
+                if entry.entry_id not in removed
+                for source in entry.sources
+            }
+            gone = [key for key in keys if key not in kept]
+            if gone:
+                count += await self._delete(TURNS, f"{session} AND {filters.any_of('id', gone)}")
+        return count
+
+    @override
+    async def next_turn_position(self) -> int:
+        rows = await self._rows(TURNS, "position IS NOT NULL", ascending=False, limit=1)
+        last = schema.turns_from_arrow(rows)
+        return (last[0].position or 0) + 1 if last else 0
+
+    @override
+    async def add_history(self, revisions: Sequence[Revision]) -> None:
+        if revisions:
+            async with converted():
+                table = await self._table(HISTORY, "write")
+                merge = table.merge_insert("key").when_not_matched_insert_all().use_index(False)
+                await merge.execute(history_schema.revisions_to_arrow(revisions))
+
+    @override
+    async def history(self, entry_id: str) -> list[Revision]:
+        return await self._revisions(filters.equals("entry_id", entry_id))
+
+    @override
+    async def changes_by(self, cause: str) -> list[Revision]:
+        return await self._revisions(filters.equals("cause", cause))
+
+    @override
+    async def delete_history(self, entry_ids: Sequence[str]) -> int:
+        counts = [await self._delete(HISTORY, filters.any_of("entry_id", keys)) for keys in _chunks(entry_ids)]
+        return sum(counts)
+
+    @override
+    async def count_user(self, user_id: str) -> Removed:
+        async with converted():
+            tables = {name: await self._table(name, "write") for name in ALL_TABLES}
+            where = filters.equals("user_id", user_id)
+            entries, turns, revisions = [await table.count_rows(where) for table in tables.values()]
+        return Removed(entries, turns, revisions)
+
+    @override
+    async def erase_user(self, user_id: str) -> int:
+        where = filters.equals("user_id", user_id)
+        for name in (HISTORY, TURNS, ENTRIES):
+            await self._delete(name, where)
+        async with converted():
+            return int(await (await self._table(ENTRIES, "write")).version())
+
+    @override
+    async def purge(self) -> PurgeMark:
+        async with converted():
+            return {name: await _purge_table(await self._table(name, "write")) for name in ALL_TABLES}
+
+    @override
+    async def is_purged(self, mark: PurgeMark) -> bool:
+        async with converted():
+            for name, version in mark.items():
+                versions = await (await self._table(name, "write")).list_versions()
+                if any(one["version"] < version for one in versions):
+                    return False
+        return True
+
+    async def _delete(self, name: str, predicate: str) -> int:
+        async with converted():
+            result = await (await self._table(name, "write")).delete(predicate)
+            return int(result.num_deleted_rows)
+
+    async def _embedded(self, predicate: str, limit: int | None = None) -> list[EmbeddedEntry]:
+        rows = await self._rows(ENTRIES, predicate, limit=limit)
+        return schema.entries_from_arrow(rows) if rows is not None else []
+
+    async def _revisions(self, predicate: str) -> list[Revision]:
+        async with converted():
+            table = await self._latest(HISTORY)
+            if table is None:
+                return []
+            rows = await table.query().where(predicate).to_arrow()
+        return sorted(history_schema.revisions_from_arrow(rows), key=lambda revision: revision.changed_at)
+
+    async def _rows(
+        self,
+        name: str,
+        predicate: str,
+        *,
+        order: str = "position",
+        ascending: bool = True,
+        limit: int | None = None,
+        has_vectors: bool = True,
+    ) -> pa.Table:
+        """Rows of a table in the order of a column; None while the table does not exist."""
+        async with converted():
+            table = await self._latest(name)
+            if table is None:
+                return None
+            query = table.query().where(predicate)
+            if not has_vectors:
+                query = query.select(schema.present_columns(await table.schema()))
+            query = query.order_by([ColumnOrdering(column_name=order, ascending=ascending, nulls_first=False)])
+            return await (query if limit is None else query.limit(limit)).to_arrow()
+
+
+async def _update(table: Any, key: str, rows: pa.Table) -> int:
+    # Through an index, concurrent merges of the same key duplicate it (lancedb 0.40).
+    merge = table.merge_insert(key).when_matched_update_all().use_index(False)
+    return int((await merge.execute(rows)).version)
+
+
+async def _purge_table(table: Any) -> int:
+    """Version of a table from which on its files hold no removed row."""
+    dataset = await table.to_lance()
+    if any(fragment.num_deletions for fragment in dataset.get_fragments()):
+        for index in await table.list_indices():
+            await table.drop_index(index.name)
+        dataset = await table.to_lance()
+        # A compaction leaves alone what has few removed rows, unless it is told that none may stay.
+        dataset.optimize.compact_files(materialize_deletions=True, materialize_deletions_threshold=0.0)
+        await table.checkout_latest()
+    return int(await table.version())
+
+
+def _chunks(keys: Sequence[str]) -> list[Sequence[str]]:
+    return [keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE)]
