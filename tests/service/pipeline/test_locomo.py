@@ -8,6 +8,7 @@ from benchmarks.in_process import Engine
 from benchmarks.locomo import locomo_path, read_conversations, recall
 from simplemem_service.embedding.local import LocalEmbedding
 from simplemem_service.index.tantivy_index import TantivyIndex
+from simplemem_service.pipeline.context import build_context
 
 LEAST = {5: 0.75, 10: 0.83, 20: 0.875}
 """Recall that must be reached at each depth; about a point below what was measured."""
@@ -28,7 +29,7 @@ async def test_evidence_is_found(minilm: LocalEmbedding) -> None:
         for asked in conversation.questions:
             found = await engine.ask(conversation, asked.text, max(LEAST))
             sources = [source for hit in found.hits for source in hit.entry.sources]
-            tokens.append((await engine.ask(conversation, asked.text, 10)).context_tokens)
+            tokens.append(build_context([hit.entry for hit in found.hits[:10]], 10_000, minilm.count_tokens)[1])
             for depth, shares_at in shares.items():
                 shares_at.append(recall(sources, asked.evidence, depth))
     engine.retriever.close()
