@@ -59,10 +59,16 @@ class Config:
     """SIMPLEMEM_PORT: port to listen on."""
     log_level: str = "info"
     """SIMPLEMEM_LOG_LEVEL: debug, info, warning or error."""
+    llm_timeout_seconds: int = 60
+    """SIMPLEMEM_LLM_TIMEOUT_SECONDS: how long one call of a language model may take."""
+    llm_calls_per_minute: int = 0
+    """SIMPLEMEM_LLM_CALLS_PER_MINUTE: calls of each language model that one pod begins within a minute; 0: no limit."""
 
 
 STORE_FILE = "/etc/simplemem/store.json"
 """SIMPLEMEM_STORE_FILE: where the operator's ConfigMap puts the ResolvedStore."""
+MOST = 3600
+"""Largest number that a setting of language models may have: an hour in seconds."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -80,7 +86,16 @@ def read_config(environment: Mapping[str, str]) -> Config:
         host=environment.get("SIMPLEMEM_HOST", "0.0.0.0"),
         port=_port(environment.get("SIMPLEMEM_PORT", "8000")),
         log_level=_log_level(environment.get("SIMPLEMEM_LOG_LEVEL", "info")),
+        **read_llm_settings(environment),
     )
+
+
+def read_llm_settings(environment: Mapping[str, str]) -> dict[str, int]:
+    """The settings of language models, as `Config` names them. Raises `ConfigError`."""
+    return {
+        "llm_timeout_seconds": _number("SIMPLEMEM_LLM_TIMEOUT_SECONDS", environment, "60", least=1),
+        "llm_calls_per_minute": _number("SIMPLEMEM_LLM_CALLS_PER_MINUTE", environment, "0", least=0),
+    }
 
 
 def read_resolved_store(path: Path) -> ResolvedStore:
@@ -100,6 +115,13 @@ def _one_of(name: str, value: str, kind: type[Role]) -> Role:
         return kind(value)
     except ValueError as error:
         raise ConfigError(f"{name} is '{value}'; it must be one of {', '.join(kind)}") from error
+
+
+def _number(name: str, environment: Mapping[str, str], default: str, *, least: int) -> int:
+    value = environment.get(name, default)
+    if not value.isascii() or not value.isdigit() or not least <= int(value) <= MOST:
+        raise ConfigError(f"{name} is '{value}'; it must be a number from {least} to {MOST}")
+    return int(value)
 
 
 def _port(value: str) -> int:

@@ -6,6 +6,7 @@ ServiceError
 |  |- OverloadedError
 |  |- NotReadyError
 |  |- LeaseLostError
+|  |- LlmError
 |- PermanentError          a retry gives the same
    |- ConfigError
    |- IdentityMismatchError
@@ -16,6 +17,9 @@ ServiceError
    |- NotFoundError
    |- ConflictError
    |- UnauthorizedError
+   |- LlmRejectedError
+   |  |- LlmTooLongError
+   |- BudgetExceededError
 """
 
 from __future__ import annotations
@@ -62,6 +66,16 @@ class IndexBrokenError(TransientError):
     """A lexical or vector index is damaged; it is rebuilt from the table."""
 
     code = "IndexBroken"
+
+
+class LlmError(TransientError):
+    """No language model answered now: rate limits, time-outs, failures of its server."""
+
+    code = "LlmUnavailable"
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class PermanentError(ServiceError):
@@ -126,3 +140,21 @@ class UnauthorizedError(PermanentError):
     """The bearer token is missing or wrong."""
 
     code = "Unauthorized"
+
+
+class LlmRejectedError(PermanentError):
+    """A language model refuses the request: wrong key, unknown model, forbidden content."""
+
+    code = "LlmRejected"
+
+
+class LlmTooLongError(LlmRejectedError):
+    """The request or its reply is longer than the language model takes."""
+
+    code = "LlmTooLong"
+
+
+class BudgetExceededError(PermanentError):
+    """The budget of the month is used up, and the store says to call no language model then."""
+
+    code = "BudgetExceeded"

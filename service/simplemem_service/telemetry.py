@@ -41,6 +41,10 @@ class Metrics:
         self.ready = self._gauge("ready", "1 while this pod is ready.")
         self.llm_tokens_total = self._counter("llm_tokens", "Tokens of language models.", ("model", "direction"))
         self.llm_cost_usd_total = self._counter("llm_cost_usd", "Cost of language models, US dollars.", ("model",))
+        self.llm_errors_total = self._counter("llm_errors", "Failed calls of language models.", ("model", "code"))
+        self.degraded_turns_total = self._counter(
+            "degraded_turns", "Turns compressed by rules since no language model gave a usable reply."
+        )
         self.cache_hits_total = self._counter("cache_hits", "Answers taken from a cache.", ("cache",))
 
     def render(self) -> bytes:

@@ -10,7 +10,7 @@ from simplemem_api.in_force import blocking_reason, not_in_force
 from simplemem_api.resolved import ResolvedStore
 from simplemem_service.commands.server import listen, run_server
 from simplemem_service.commands.store_file import read_store
-from simplemem_service.config import Config, Role
+from simplemem_service.config import Config, Role, read_llm_settings
 from simplemem_service.errors import ConfigError
 from simplemem_service.main import create_app
 from simplemem_service.telemetry import configure_logging
@@ -52,6 +52,7 @@ def local_config(
         host=host,
         port=port,
         log_level=environment.get("SIMPLEMEM_LOG_LEVEL", "warning"),
+        **read_llm_settings(environment),
     )
 
 

@@ -1,0 +1,107 @@
+"""What the month's budget allows, and what is told about spending."""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from typing import Any
+
+from simplemem_api.memory_spec import BudgetAction
+from simplemem_api.resolved import ResolvedBudget
+from simplemem_service.llm.ledger import Ledger, Totals, Usage
+
+logger = logging.getLogger(__name__)
+
+RULES_BASIS = "Rules mode: no language model is called"
+"""How a spending of nothing comes about where no model is configured."""
+
+
+class Verdict(StrEnum):
+    """What may be called now."""
+
+    ALL = "all"
+    """Any model."""
+    CHEAPEST = "cheapest"
+    """The cheapest one alone."""
+    NONE = "none"
+    """No model; turns are accepted and compressed by rules."""
+
+
+BEYOND = {
+    BudgetAction.WARN: Verdict.ALL,
+    BudgetAction.CHEAPER_MODEL: Verdict.CHEAPEST,
+    BudgetAction.REJECT_WRITES: Verdict.NONE,
+}
+"""What each action allows beyond the budget."""
+
+
+class Budget:
+    """Watches the ledger for a store.
+
+    Parameters
+    ----------
+    limit
+        The budget; None: none.
+    ledger
+        What was spent.
+    """
+
+    def __init__(self, limit: ResolvedBudget | None, ledger: Ledger) -> None:
+        self._limit = limit
+        self._ledger = ledger
+        self._told_month = ""
+
+    async def verdict(self) -> Verdict:
+        """What may be called now; says once a month that the budget is used up."""
+        limit = self._limit
+        if limit is None:
+            return Verdict.ALL
+        spent = sum_usd(await self._ledger.totals())
+        if spent < float(limit.monthly_usd):
+            return Verdict.ALL
+        if self._told_month != self._ledger.month:
+            self._told_month = self._ledger.month
+            fields = {"month": self._told_month, "spent_usd": round(spent, 4), "budget_usd": str(limit.monthly_usd)}
+            logger.warning("budget of the month is used up", extra=fields | {"action": str(limit.on_exceeded)})
+        return BEYOND[limit.on_exceeded]
+
+    async def record(self, model: str, usage: Usage) -> None:
+        """Note what a call cost."""
+        await self._ledger.record(model, usage)
+
+    async def report(self) -> dict[str, Any]:
+        """The spending of the month, as /v1/status shows it."""
+        totals = await self._ledger.totals()
+        spent = sum_usd(totals)
+        report: dict[str, Any] = {
+            "month": self._ledger.month,
+            "month_usd": round(spent, 6),
+            "by_model": {
+                model: {
+                    "usd": round(usage.usd, 6),
+                    "calls": usage.calls,
+                    "input_tokens": usage.input_tokens,
+                    "output_tokens": usage.output_tokens,
+                }
+                for model, usage in sorted(totals.items())
+            },
+            "basis": _basis(totals),
+        }
+        if self._limit is not None:
+            report |= {
+                "budget_usd": float(self._limit.monthly_usd),
+                "on_exceeded": str(self._limit.on_exceeded),
+                "exceeded": spent >= float(self._limit.monthly_usd),
+            }
+        return report
+
+
+def sum_usd(totals: Totals) -> float:
+    """US dollars of all models together."""
+    return sum(usage.usd for usage in totals.values())
+
+
+def _basis(totals: Totals) -> str:
+    unpriced = sorted(model for model, usage in totals.items() if usage.unpriced_calls)
+    basis = "tokens of language models at catalogue prices, calendar month in UTC, all pods"
+    return f"{basis}; no price is known for {', '.join(unpriced)}" if unpriced else basis
