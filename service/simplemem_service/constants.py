@@ -46,6 +46,21 @@ MAINTENANCE_COMMITS = 50
 MAINTENANCE_RETENTION = timedelta(minutes=10)
 """Age at which old versions of a table go; after many small commits each takes 100 KB. Never zero: clean-up would
 delete files that open readers still hold (seen on lancedb 0.40)."""
+PURGE_INTERVAL = timedelta(minutes=1)
+"""Least time between two rewritings of files that hold removed rows: a rewriting copies whole files."""
+PURGE_FACTOR = 1.05
+"""How long after a rewriting the old versions are looked for, in times of the retention; a little more than 1, since
+the versions' times come from another clock."""
+RESULTS_RETENTION = timedelta(hours=6)
+"""How long the result of a finished operation can be asked for."""
+RESULTS_MAX = 50_000
+"""Finished segments kept at most: beyond it the oldest go before their time, since each is a file."""
+RESULTS_LEAST = timedelta(minutes=10)
+"""How long results are kept however many there are."""
+IDEMPOTENCY_RETENTION = timedelta(hours=24)
+"""How long an Idempotency-Key stands for its first operation."""
+JOURNAL_SWEEP = timedelta(minutes=10)
+"""How often results and keys are looked through for old ones."""
 SCALAR_INDEX_ROWS = 5_000
 """Rows from which looking up keys through an index beats a scan."""
 

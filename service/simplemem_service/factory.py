@@ -53,7 +53,9 @@ def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Part
     if config.role.ingests:
         compressor = _create_compressor(config.store, embedding)
         workers = config.store.compression.workers
-        worker = Worker(journal, storage, compressor, lease, metrics, workers=workers)
+        worker = Worker(
+            journal, storage, compressor, lease, metrics, blobs=blobs, embedding=embedding, workers=workers
+        )
     follower = retriever = None
     if config.role.serves:
         catalogue = Catalogue()

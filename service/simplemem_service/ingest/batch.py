@@ -21,12 +21,20 @@ SessionKey = tuple[str, str]
 class PlannedOperation:
     """An operation with those of its turns that are new."""
 
-    operation_id: str
-    """Its id."""
-    given: int
-    """Turns that the request held."""
+    accepted: JournaledOperation
+    """The operation."""
     turns: tuple[Turn, ...]
     """Turns to compress, in order."""
+
+    @property
+    def operation_id(self) -> str:
+        """Its id."""
+        return self.accepted.operation_id
+
+    @property
+    def given(self) -> int:
+        """Turns that the request held."""
+        return len(self.accepted.operation.turns)
 
 
 @dataclass(slots=True)
@@ -74,7 +82,7 @@ def plan_sessions(
                 fresh.append(turn)
         place = (operation.user_id, operation.session_id)
         plan = plans.setdefault(place, SessionPlan(*place))
-        plan.operations.append(PlannedOperation(accepted.operation_id, len(turns), tuple(fresh)))
+        plan.operations.append(PlannedOperation(accepted, tuple(fresh)))
     return list(plans.values())
 
 

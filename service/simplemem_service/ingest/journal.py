@@ -3,9 +3,12 @@
 A segment is an immutable blob of one or more operations, written before any of them is acknowledged:
 
     journal/open/<segment>      waits to be worked off
-    journal/done/<segment>      worked off: results first, then the segment as it was
+    journal/done/<segment>      worked off: the results; the turns are in the tables
+    journal/failed/<operation>  what an operation that failed held
     journal/damaged/<segment>   did not match its checksum; never acknowledged
     journal/keys/<hash>         the operation that an Idempotency-Key stands for
+
+Results and keys go after a while (`journal_upkeep.py`); the receipt of an erased user, kept beside the journal, stays.
 
 An operation's id names its segment, so looking one up needs no index. `open` holds only what waits, so a listing stays
 short however old the store is, and no clock decides what is read. A worker that dies between writing `done` and
@@ -20,6 +23,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from simplemem_service.constants import (
@@ -35,6 +39,7 @@ from simplemem_service.errors import (
 )
 from simplemem_service.ingest import segment as segments
 from simplemem_service.ingest.identity import digest
+from simplemem_service.ingest.receipts import Receipts
 from simplemem_service.models.operation import (
     JournaledOperation,
     Operation,
@@ -46,6 +51,7 @@ from simplemem_service.storage.blobs import BlobStore
 
 OPEN = "journal/open"
 DONE = "journal/done"
+FAILED = "journal/failed"
 DAMAGED = "journal/damaged"
 KEYS = "journal/keys"
 
@@ -55,8 +61,6 @@ class OpenSegment(NamedTuple):
 
     name: str
     """Its name."""
-    data: bytes
-    """Its bytes."""
     operations: list[JournaledOperation]
     """Its operations, in order."""
 
@@ -82,6 +86,7 @@ class Journal:
 
     def __init__(self, blobs: BlobStore, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._blobs = blobs
+        self._receipts = Receipts(blobs)
         self._clock_ns = clock_ns
         self._instance = uuid.uuid4().hex[:12]
         self._written = 0
@@ -139,7 +144,7 @@ class Journal:
         Raises `DamagedSegmentError` if it does not match its checksum.
         """
         data = await self._blobs.get(f"{OPEN}/{segment}")
-        return None if data is None else OpenSegment(segment, data, segments.decode_segment(segment, data))
+        return None if data is None else OpenSegment(segment, segments.decode_segment(segment, data))
 
     async def set_aside(self, segment: str) -> None:
         """Take a damaged segment out of the way, keeping its bytes."""
@@ -150,7 +155,11 @@ class Journal:
 
     async def finish(self, segment: OpenSegment, results: Sequence[OperationResult]) -> None:
         """Record how the operations of a segment ended, and let it wait no longer."""
-        is_new = await self._blobs.put_new(f"{DONE}/{segment.name}", segments.encode_finished(results, segment.data))
+        for accepted, result in zip(segment.operations, results, strict=True):
+            if result.state is OperationState.FAILED:
+                line = segments.encode_operation(accepted.operation)
+                await self._blobs.put_new(f"{FAILED}/{accepted.operation_id}", line)
+        is_new = await self._blobs.put_new(f"{DONE}/{segment.name}", segments.encode_results(results))
         await self._blobs.delete(f"{OPEN}/{segment.name}")
         # Worked off before, by a process that died here: its results stand.
         if is_new:
@@ -166,9 +175,20 @@ class Journal:
                 return self._describe_waiting(operation_id, index, segments.decode_segment(segment, waiting))
             # It may have moved between the two looks.
             results = await self._read_results(segment) or await self._read_damaged(segment, index)
-        if index >= len(results):
-            raise NotFoundError(f"operation '{operation_id}' does not exist")
-        return OperationStatus(operation_id, results[index].state, results[index].turns, results[index])
+        result = results[index] if index < len(results) else None
+        if result is None or result.receipt is not None:
+            result = await self._with_receipt(operation_id, result)
+        return OperationStatus(operation_id, result.state, result.turns, result, result.kind)
+
+    async def _with_receipt(self, operation_id: str, result: OperationResult | None) -> OperationResult:
+        """The result with its latest receipt, which also stands for a result that is kept no more."""
+        receipt = await self._receipts.read(operation_id)
+        if result is not None:
+            return replace(result, receipt=receipt or result.receipt)
+        if receipt is None:
+            raise NotFoundError(f"operation '{operation_id}' does not exist, or ended too long ago")
+        deleted = receipt.removed.get("entries", 0)
+        return OperationResult(OperationState.SUCCEEDED, turns=0, kind=receipt.kind, deleted=deleted, receipt=receipt)
 
     def _describe_waiting(
         self, operation_id: str, index: int, operations: Sequence[JournaledOperation]
@@ -177,7 +197,8 @@ class Journal:
             raise NotFoundError(f"operation '{operation_id}' does not exist")
         is_running = segments.split_operation_id(operation_id)[0] in self.running
         state = OperationState.RUNNING if is_running else OperationState.PENDING
-        return OperationStatus(operation_id, state, len(operations[index].operation.turns))
+        operation = operations[index].operation
+        return OperationStatus(operation_id, state, len(operation.turns), kind=operation.kind)
 
     async def _read_damaged(self, segment: str, index: int) -> list[OperationResult]:
         if await self._blobs.get(f"{DAMAGED}/{segment}") is None:

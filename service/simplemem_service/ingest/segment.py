@@ -89,6 +89,11 @@ def encode_operation(operation: Operation) -> bytes:
     return json.dumps(wire.encode_operation(operation), ensure_ascii=True, separators=(",", ":")).encode()
 
 
+def decode_line(line: bytes) -> Operation:
+    """The operation that a line of a segment stands for."""
+    return wire.decode_operation(json.loads(line))
+
+
 def join_segment(lines: Sequence[bytes]) -> bytes:
     """A segment of encoded operations."""
     body = b"\n".join(lines)
@@ -111,17 +116,16 @@ def decode_segment(name: str, data: bytes) -> list[JournaledOperation]:
     if not is_whole:
         raise DamagedSegmentError(f"segment '{name}' ({len(data)} bytes) does not match its checksum")
     return [
-        JournaledOperation(operation_id(name, index), wire.decode_operation(json.loads(line)))
-        for index, line in enumerate(body.split(b"\n"))
+        JournaledOperation(operation_id(name, index), decode_line(line)) for index, line in enumerate(body.split(b"\n"))
     ]
 
 
-def encode_finished(results: Sequence[OperationResult], segment: bytes) -> bytes:
-    """A finished segment: a line with the results of its operations, then the segment as it was."""
-    return json.dumps([wire.encode_result(result) for result in results]).encode() + b"\n" + segment
+def encode_results(results: Sequence[OperationResult]) -> bytes:
+    """What is kept of a finished segment: the results of its operations."""
+    return json.dumps([wire.encode_result(result) for result in results]).encode() + b"\n"
 
 
 def decode_results(data: bytes) -> list[OperationResult]:
-    """The results in a finished segment."""
+    """The results in a finished segment; the first release wrote the segment as it was behind them."""
     line, _, _ = data.partition(b"\n")
     return [wire.decode_result(fields) for fields in json.loads(line)]

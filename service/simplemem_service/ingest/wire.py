@@ -87,6 +87,7 @@ def encode_receipt(receipt: Receipt) -> dict[str, Any]:
 def decode_receipt(encoded: Mapping[str, Any]) -> Receipt:
     """The receipt that JSON stands for."""
     return Receipt(
+        kind=OperationKind(encoded["kind"]),
         user_id=encoded["user_id"],
         requested_at=_known_time(encoded["requested_at"]),
         removed=dict(encoded["removed"]),
@@ -140,7 +141,7 @@ def _plain_value(value: Any) -> Any:
 def _value(name: str, value: Any) -> FieldValue:
     if name in _ENTRY_TIMES:
         return _time(value)
-    if name in _ENTRY_LISTS:
+    if name in _ENTRY_LISTS and isinstance(value, list):
         return tuple(value)
     text: str | None = value
     return text

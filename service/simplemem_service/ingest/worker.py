@@ -1,8 +1,8 @@
-"""The one writer: works the journal off, in order, and makes accepted turns searchable.
+"""The one writer: works the journal off, in order, and makes accepted changes searchable.
 
-A pass takes the oldest waiting segments, compresses their sessions in parallel and writes one commit of entries, then
-one of turns, then marks the segments done. The order makes a replay harmless after a crash at any point: entries carry
-ids derived from their turns, so writing them again changes nothing, and turns that are kept are not compressed again.
+A pass takes the oldest waiting segments. Those that hold turns only are compressed and committed together; a segment
+with other kinds of operations is applied alone and marked done before the next is begun, so that after a crash nothing
+is replayed over a change that came later. Between passes the writer does the upkeep.
 """
 
 from __future__ import annotations
@@ -10,51 +10,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from simplemem_api.conditions import Reason
 from simplemem_service import constants
-from simplemem_service.errors import DamagedSegmentError, LeaseLostError, PermanentError, ServiceError, TransientError
+from simplemem_service.embedding.base import Embedding
+from simplemem_service.errors import DamagedSegmentError, LeaseLostError, ServiceError
 from simplemem_service.health import Health, describe
-from simplemem_service.ingest import batch as batches
-from simplemem_service.ingest.batch import PlannedOperation, SessionPlan
+from simplemem_service.ingest.apply import Applier
+from simplemem_service.ingest.attempts import Attempts
+from simplemem_service.ingest.given import GivenEntries
 from simplemem_service.ingest.journal import Journal, OpenSegment
+from simplemem_service.ingest.journal_upkeep import JournalUpkeep
+from simplemem_service.ingest.positions import Positions
+from simplemem_service.ingest.receipts import Receipts
+from simplemem_service.ingest.remember import Rememberer
+from simplemem_service.ingest.removals import EraseHook, Removals
 from simplemem_service.ingest.segment import parse_segment_name
-from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
-from simplemem_service.models.operation import OperationResult, OperationState
-from simplemem_service.pipeline.compress import Compressor
+from simplemem_service.ingest.undo import Undo
+from simplemem_service.ingest.upkeep import Upkeep
+from simplemem_service.models.operation import OperationKind
+from simplemem_service.pipeline.compress import CompressionStage
 from simplemem_service.retry import back_off
 from simplemem_service.storage.base import Storage
+from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.lease import Lease
 from simplemem_service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
-
-PRECEDING_ENTRIES = 40
-"""Latest entries of a session that its next turns are compressed after: a default window of history."""
-SESSIONS_CACHED = 100
-"""Sessions whose latest entries are kept in memory, so that a running conversation needs no query."""
-
-
-@dataclass(slots=True)
-class Compressed:
-    """What became of the sessions of a batch."""
-
-    entries: list[EmbeddedEntry] = field(default_factory=list)
-    """Entries to write."""
-    turns: list[Turn] = field(default_factory=list)
-    """Turns to keep."""
-    results: dict[str, OperationResult] = field(default_factory=dict)
-    """How each operation ended, by its id."""
-
-    def extend(self, other: Compressed) -> None:
-        """Add another part of the batch."""
-        self.entries += other.entries
-        self.turns += other.turns
-        self.results |= other.results
 
 
 class Worker:
@@ -64,6 +48,10 @@ class Worker:
     ----------
     journal, storage, compressor, lease, metrics
         What it works with.
+    blobs
+        Where the journal and the receipts lie.
+    embedding
+        Encodes entries that callers give.
     workers
         Sessions compressed at the same time.
     clock
@@ -74,27 +62,35 @@ class Worker:
         self,
         journal: Journal,
         storage: Storage,
-        compressor: Compressor,
+        compressor: CompressionStage,
         lease: Lease,
         metrics: Metrics,
         *,
+        blobs: BlobStore,
+        embedding: Embedding,
         workers: int,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._journal = journal
-        self._storage = storage
-        self._compressor = compressor
         self._lease = lease
         self._metrics = metrics
-        self._clock = clock
-        self._slots = asyncio.Semaphore(workers)
-        self._tails: OrderedDict[tuple[str, str], list[Entry]] = OrderedDict()
-        self._next_position: int | None = None
-        self._next_turn_position = 0
-        self._attempts: dict[str, int] = {}
-        self._commits = 0
-        self._last_commit = 0.0
-        self._has_old_versions = False
+        self._positions = Positions(storage)
+        attempts, receipts, upkeep = Attempts(metrics), Receipts(blobs), JournalUpkeep(blobs)
+        self._rememberer = Rememberer(
+            storage,
+            compressor,
+            self._positions,
+            attempts,
+            metrics,
+            check=lease.check,
+            workers=workers,
+            clock=clock,
+        )
+        self._removals = Removals(storage, upkeep, receipts, clock)
+        given = GivenEntries(storage, embedding, self._positions, clock)
+        undo = Undo(storage, given, clock)
+        self._applier = Applier(self._rememberer, given, self._removals, undo, attempts)
+        self._upkeep = Upkeep(storage, upkeep, receipts, self._removals)
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._oldest_ns: int | None = None
@@ -102,6 +98,11 @@ class Worker:
         """Turns in the journal that are not written yet."""
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each commit, to wake whoever follows the table."""
+
+    @property
+    def erase_hooks(self) -> list[EraseHook]:
+        """Called with the id of a user whose every word is to go: for caches that hold text."""
+        return self._removals.hooks
 
     def oldest_pending_seconds(self, now_ns: int) -> float:
         """Age of the oldest waiting turn; 0 while none waits."""
@@ -115,7 +116,7 @@ class Worker:
                 self._journal.appended.clear()
                 try:
                     has_worked = await self.run_once()
-                    await self._maintain()
+                    await self._upkeep.work()
                 except Exception as error:  # noqa: BLE001 - whatever fails is told and tried again
                     self._forget()
                     self._tell(health, error)
@@ -149,7 +150,8 @@ class Worker:
             return bool(names)
         self._journal.running = frozenset(segment.name for segment in segments)
         try:
-            await self._work_off(segments)
+            for group in groups_of_turns(segments):
+                await self._work_off(group)
         finally:
             self._journal.running = frozenset()
         done = {segment.name for segment in segments}
@@ -178,116 +180,18 @@ class Worker:
             await self._journal.set_aside(name)
             return None
 
-    async def _work_off(self, segments: Sequence[OpenSegment]) -> None:
-        identified = batches.identify([operation for segment in segments for operation in segment.operations])
-        known = await self._storage.known_turns([turn.key for _, turns in identified for turn in turns])
-        plans = batches.plan_sessions(identified, known)
-        compressed = Compressed()
-        for part in await asyncio.gather(*(self._compress_in_turn(plan) for plan in plans)):
-            compressed.extend(part)
-        version = await self._commit(compressed)
-        await asyncio.gather(*(self._finish(segment, compressed.results, version) for segment in segments))
-
-    async def _compress_in_turn(self, plan: SessionPlan) -> Compressed:
-        async with self._slots:
-            return await self._compress(plan)
-
-    async def _compress(self, plan: SessionPlan) -> Compressed:
-        turns = plan.turns
-        if not turns:
-            return Compressed(results={item.operation_id: _succeeded(item) for item in plan.operations})
-        preceding = await self._tail(plan, turns)
-        try:
-            made = await self._compressor.compress(turns, preceding, self._next_position or 0)
-        except TransientError:
-            raise
-        except Exception as error:  # noqa: BLE001 - an operation that breaks the compressor must not stop the others
-            return await self._isolate(plan, error)
-        counts = batches.count_entries(plan, made.entries)
-        dropped = {turn.key for window in made.dropped for turn in window.turns}
-        for window in made.dropped:
-            fields = {"turns": [turn.key for turn in window.turns], "score": round(window.density.score, 4)}
-            logger.info("window dropped by the density filter", extra=fields)
-        results = {
-            item.operation_id: _succeeded(item, counts[item.operation_id], _count_keys(item, dropped))
-            for item in plan.operations
-        }
-        return Compressed(list(made.entries), turns, results)
-
-    async def _isolate(self, plan: SessionPlan, error: Exception) -> Compressed:
-        """Deal with turns that cannot be compressed: find the operation to blame, and end it once that is certain."""
-        if len(plan.operations) > 1:
-            parts = Compressed()
-            for operation in plan.operations:
-                parts.extend(await self._compress(SessionPlan(plan.user_id, plan.session_id, [operation])))
-            return parts
-        operation = plan.operations[0]
-        attempts = self._attempts[operation.operation_id] = self._attempts.get(operation.operation_id, 0) + 1
-        if not isinstance(error, PermanentError) and attempts < constants.MAX_ATTEMPTS:
-            raise error
-        del self._attempts[operation.operation_id]
-        fields = {"operation": operation.operation_id, "attempts": attempts, "error": describe(error)}
-        logger.error("operation failed; its turns stay in the journal", exc_info=error, extra=fields)
-        self._metrics.failed_operations_total.inc()
-        failed = OperationResult(OperationState.FAILED, turns=operation.given, error=describe(error))
-        return Compressed(results={operation.operation_id: failed})
-
-    async def _commit(self, compressed: Compressed) -> int:
+    async def _work_off(self, group: Sequence[OpenSegment]) -> None:
         self._lease.check()
-        if self._next_position is None:
-            self._next_position = await self._storage.next_position()
-            self._next_turn_position = await self._storage.next_turn_position()
-        entries = batches.number_entries(compressed.entries, self._next_position, self._clock())
-        version = await self._storage.add_entries(entries)
-        self._next_position += len(entries)
-        turns = batches.number_turns(compressed.turns, self._next_turn_position)
-        await self._storage.add_turns(turns)
-        self._next_turn_position += len(turns)
-        if entries or compressed.turns:
-            self._commits += 1
-            self._last_commit = asyncio.get_running_loop().time()
-            self._has_old_versions = True
-        self._remember(entries)
-        self._metrics.ingest_turns_total.inc(len(compressed.turns))
-        self._metrics.dropped_low_density_total.inc(sum(result.dropped for result in compressed.results.values()))
+        results = await self._applier.apply([operation for segment in group for operation in segment.operations])
+        self._upkeep.note_commit()
         self.on_commit()
-        return version
-
-    async def _finish(self, segment: OpenSegment, results: dict[str, OperationResult], version: int) -> None:
-        ended = [results[operation.operation_id] for operation in segment.operations]
-        await self._journal.finish(segment, [_at_version(result, version) for result in ended])
-
-    async def _tail(self, plan: SessionPlan, turns: Sequence[Turn]) -> list[Entry]:
-        """The latest entries of the session, without those that an earlier try already made of the same turns."""
-        place = (plan.user_id, plan.session_id)
-        if place not in self._tails:
-            self._tails[place] = await self._storage.last_entries(*place, PRECEDING_ENTRIES)
-        self._tails.move_to_end(place)
-        ids = {turn.id for turn in turns}
-        return [entry for entry in self._tails[place] if ids.isdisjoint(entry.sources)]
-
-    def _remember(self, entries: Sequence[EmbeddedEntry]) -> None:
-        for item in entries:
-            tail = self._tails.get((item.entry.user_id, item.entry.session_id))
-            if tail is not None:
-                tail.append(item.entry)
-                del tail[:-PRECEDING_ENTRIES]
-        while len(self._tails) > SESSIONS_CACHED:
-            self._tails.popitem(last=False)
+        ended = [[results[operation.operation_id] for operation in segment.operations] for segment in group]
+        await asyncio.gather(*map(self._journal.finish, group, ended))
 
     def _forget(self) -> None:
         """Read everything anew after a failure: another process may have written meanwhile."""
-        self._tails.clear()
-        self._next_position = None
-
-    async def _maintain(self) -> None:
-        """Tidy the tables every so many commits, and once more when the versions left by the last ones are old."""
-        now = asyncio.get_running_loop().time()
-        is_old = now - self._last_commit > 1.1 * constants.MAINTENANCE_RETENTION.total_seconds()
-        if self._commits >= constants.MAINTENANCE_COMMITS or (self._has_old_versions and is_old):
-            self._has_old_versions = not is_old
-            self._commits = 0
-            await self._storage.maintain()
+        self._rememberer.forget()
+        self._positions.forget()
 
     def _note_pending(self, names: Sequence[str]) -> None:
         parsed = [parse_segment_name(name) for name in names]
@@ -310,13 +214,15 @@ class Worker:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
-def _succeeded(operation: PlannedOperation, entries: int = 0, dropped: int = 0) -> OperationResult:
-    return OperationResult(OperationState.SUCCEEDED, turns=operation.given, entries=entries, dropped=dropped)
-
-
-def _count_keys(operation: PlannedOperation, keys: set[str]) -> int:
-    return sum(turn.key in keys for turn in operation.turns)
-
-
-def _at_version(result: OperationResult, version: int) -> OperationResult:
-    return replace(result, version=version)
+def groups_of_turns(segments: Sequence[OpenSegment]) -> list[list[OpenSegment]]:
+    """Segments in order: those of turns only together as long as they follow each other, others each alone."""
+    groups: list[list[OpenSegment]] = []
+    could_grow = False
+    for segment in segments:
+        can_grow = all(item.operation.kind is OperationKind.TURNS for item in segment.operations)
+        if could_grow and can_grow:
+            groups[-1].append(segment)
+        else:
+            groups.append([segment])
+        could_grow = can_grow
+    return groups

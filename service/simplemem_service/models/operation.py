@@ -238,6 +238,8 @@ class JournaledOperation:
 class Receipt:
     """Proof of a removal, without any of what was removed."""
 
+    kind: OperationKind
+    """Delete or Erase."""
     user_id: str
     """Whose memory."""
     requested_at: datetime

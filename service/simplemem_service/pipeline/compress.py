@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from typing_extensions import override
 
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn, Vector
@@ -53,8 +56,8 @@ class Compressed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Embedded:
-    """A turn or an earlier entry of the session with the vectors of its sentences."""
+class TextVectors:
+    """The vectors of a text's sentences."""
 
     mean: Vector
     """Mean direction of its sentences."""
@@ -62,7 +65,52 @@ class _Embedded:
     """Vectors of its sentences."""
 
 
-class Compressor:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Turns cut into windows, encoded, and judged by their density."""
+
+    kept: tuple[Window, ...]
+    """Windows to store, in order."""
+    dropped: tuple[DroppedWindow, ...]
+    """Windows under the threshold."""
+    normalized: Mapping[str, Normalized]
+    """What the rules make of each turn, by its key."""
+    vectors: Mapping[str, TextVectors]
+    """Vectors of each turn, by its key."""
+    past: tuple[TextVectors, ...]
+    """Vectors of the session's latest entries, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry that lacks its vector in context."""
+
+    entry: Entry
+    """What is remembered."""
+    vectors: TextVectors
+    """Vectors of its sentences."""
+
+
+class CompressionStage(ABC):
+    """Turns into entries."""
+
+    @abstractmethod
+    async def compress(self, turns: Sequence[Turn], preceding: Sequence[Entry], next_position: int) -> Compressed:
+        """Entries of turns, and the windows dropped.
+
+        Parameters
+        ----------
+        turns
+            Turns of one session of one user, in order.
+        preceding
+            The latest entries of that session, in order: the history that density compares with, and the context of
+            the first turns. As many as a window has turns are of use.
+        next_position
+            Position of the first entry to be written.
+        """
+
+
+class Compressor(CompressionStage):
     """Rules mode of the compression stage.
 
     Parameters
@@ -94,59 +142,53 @@ class Compressor:
         self._threshold = density_threshold
         self._novelty_share = novelty_share
 
+    @override
     async def compress(self, turns: Sequence[Turn], preceding: Sequence[Entry], next_position: int) -> Compressed:
-        """Entries of turns, and the windows dropped.
-
-        Parameters
-        ----------
-        turns
-            Turns of one session of one user, in order.
-        preceding
-            The latest entries of that session, in order: the history that density compares with, and the context of
-            the first turns. As many as a window has turns are of use.
-        next_position
-            Position of the first entry to be written.
-        """
         if not turns:
             return Compressed((), ())
+        judged = await self.judge(turns, preceding)
+        drafts = [draft_turn(turn, judged) for window in judged.kept for turn in window.turns]
+        return Compressed(tuple(finish_entries(drafts, judged.past, next_position)), judged.dropped)
+
+    async def judge(self, turns: Sequence[Turn], preceding: Sequence[Entry]) -> Judged:
+        """The windows of turns and which of them are worth storing; parameters as for `compress`."""
         history = preceding[-self._window_turns :]
         texts = [entry.text for entry in history] + [turn.text for turn in turns]
+        return await asyncio.to_thread(self._judge, turns, history, await self.embed_texts(texts))
+
+    async def embed_texts(self, texts: Sequence[str]) -> list[TextVectors]:
+        """The vectors of each text's sentences, in order."""
         pieces = [split_sentences(text) for text in texts]
         vectors = iter(await self._embedding.encode_documents([piece for group in pieces for piece in group]))
-        embedded = [_collect([next(vectors) for _ in group]) for group in pieces]
-        return await asyncio.to_thread(self._assemble, turns, history, embedded, next_position)
+        return [_collect([next(vectors) for _ in group]) for group in pieces]
 
-    def _assemble(
-        self,
-        turns: Sequence[Turn],
-        history: Sequence[Entry],
-        embedded: Sequence[_Embedded],
-        position: int,
-    ) -> Compressed:
+    def _judge(self, turns: Sequence[Turn], history: Sequence[Entry], embedded: Sequence[TextVectors]) -> Judged:
         speakers = (*(entry.speaker for entry in history), *(turn.speaker for turn in turns))
         participants = [name for name in dict.fromkeys(speakers) if name]
         normalized = {turn.key: normalize_turn(turn, participants) for turn in turns}
         past = list(embedded[: len(history)])
         vectors = dict(zip((turn.key for turn in turns), embedded[len(history) :], strict=True))
         known = {entity for entry in history for entity in (*entry.entities, *entry.persons)}
-        entries: list[EmbeddedEntry] = []
+        kept: list[Window] = []
         dropped: list[DroppedWindow] = []
         for window in slide(turns, size=self._window_turns, overlap=self._overlap_turns):
             found = [normalized[turn.key] for turn in window.turns]
-            score = self._score(found, known, [vectors[turn.key] for turn in window.turns], past)
+            own = [vectors[turn.key] for turn in window.turns]
+            score = self._score(found, known, own, past)
             if score.score < self._threshold:
                 dropped.append(DroppedWindow(window.turns, score))
                 continue
-            entries += _build_entries(window, normalized, vectors, past, position + len(entries))
+            kept.append(window)
+            past += own
             known |= _entities_of(found)
-        return Compressed(tuple(entries), tuple(dropped))
+        return Judged(tuple(kept), tuple(dropped), normalized, vectors, tuple(embedded[: len(history)]))
 
     def _score(
         self,
         found: Sequence[Normalized],
         known: set[str],
-        window: Sequence[_Embedded],
-        past: Sequence[_Embedded],
+        window: Sequence[TextVectors],
+        past: Sequence[TextVectors],
     ) -> Density:
         recent = [one.mean for one in past[-self._window_turns :]]
         return density(
@@ -159,39 +201,62 @@ class Compressor:
         )
 
 
+def draft_turn(turn: Turn, judged: Judged, compressed_by: str = BY_RULES) -> Draft:
+    """The entry that the rules make of a turn."""
+    return Draft(_build_entry(turn, judged.normalized[turn.key], compressed_by), judged.vectors[turn.key])
+
+
+def finish_entries(drafts: Iterable[Draft], past: Sequence[TextVectors], position: int) -> list[EmbeddedEntry]:
+    """The entries with their vectors in context, at consecutive positions.
+
+    Parameters
+    ----------
+    drafts
+        Entries of one session, in order.
+    past
+        Vectors of the entries before them.
+    position
+        Position of the first.
+    """
+    before = [one.mean for one in past[-CONTEXT_TURNS:]]
+    entries: list[EmbeddedEntry] = []
+    for draft in drafts:
+        own = draft.vectors
+        weights = [1.0, *(CONTEXT_WEIGHT for _ in before)]
+        entry = replace(draft.entry, position=position + len(entries))
+        entries.append(EmbeddedEntry(entry, mean_direction([own.mean, *before], weights), own.sentences))
+        before = [*before, own.mean][-CONTEXT_TURNS:]
+    return entries
+
+
+def entry_id_of(turn: Turn, ordinal: int = 0) -> str:
+    """Id of an entry by the first turn it was made of: the same for every try, so that a replay doubles nothing.
+
+    Parameters
+    ----------
+    turn
+        The first of its turns.
+    ordinal
+        Entries before it that begin with the same turn.
+    """
+    name = f"{turn.key}/{ordinal}" if ordinal else turn.key
+    return str(uuid.uuid5(ENTRY_NAMESPACE, name))
+
+
 def _entities_of(found: Iterable[Normalized]) -> set[str]:
     return {entity for one in found for entity in (*one.entities, *one.persons)}
 
 
-def _collect(sentences: Sequence[Vector]) -> _Embedded:
-    return _Embedded(mean_direction(sentences), tuple(sentences))
+def _collect(sentences: Sequence[Vector]) -> TextVectors:
+    return TextVectors(mean_direction(sentences), tuple(sentences))
 
 
-def _build_entries(
-    window: Window,
-    normalized: dict[str, Normalized],
-    vectors: dict[str, _Embedded],
-    past: list[_Embedded],
-    position: int,
-) -> list[EmbeddedEntry]:
-    """Entries of a window's turns; `past` grows by them."""
-    entries: list[EmbeddedEntry] = []
-    for turn in window.turns:
-        own = vectors[turn.key]
-        before = [one.mean for one in past[-CONTEXT_TURNS:]]
-        weights = [1.0, *(CONTEXT_WEIGHT for _ in before)]
-        entry = _build_entry(turn, normalized[turn.key], position + len(entries))
-        entries.append(EmbeddedEntry(entry, mean_direction([own.mean, *before], weights), own.sentences))
-        past.append(own)
-    return entries
-
-
-def _build_entry(turn: Turn, found: Normalized, position: int) -> Entry:
+def _build_entry(turn: Turn, found: Normalized, compressed_by: str) -> Entry:
     return Entry(
-        entry_id=str(uuid.uuid5(ENTRY_NAMESPACE, turn.key)),
+        entry_id=entry_id_of(turn),
         user_id=turn.user_id,
         session_id=turn.session_id,
-        position=position,
+        position=0,
         speaker=turn.speaker,
         text=turn.text,
         lossless_restatement=found.restatement,
@@ -202,5 +267,5 @@ def _build_entry(turn: Turn, found: Normalized, position: int) -> Entry:
         entities=found.entities,
         sources=(turn.id,),
         valid_from=turn.timestamp,
-        compressed_by=BY_RULES,
+        compressed_by=compressed_by,
     )

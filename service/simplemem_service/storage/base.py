@@ -156,8 +156,12 @@ class Storage(ABC):
         """Rewrite turns that are kept, by their keys; others are left out."""
 
     @abstractmethod
-    async def delete_turns(self, entries: Sequence[Entry]) -> int:
-        """Remove the turns that of all entries only the given ones cite, and return how many there were."""
+    async def sole_turns(self, entries: Sequence[Entry]) -> list[str]:
+        """Keys of the turns that of all entries only the given ones cite."""
+
+    @abstractmethod
+    async def delete_turns(self, keys: Sequence[str]) -> None:
+        """Remove turns."""
 
     @abstractmethod
     async def next_turn_position(self) -> int:
@@ -176,8 +180,12 @@ class Storage(ABC):
         """What the entries that one cause changed were before."""
 
     @abstractmethod
-    async def delete_history(self, entry_ids: Sequence[str]) -> int:
-        """Remove what entries were, and return how many revisions there were."""
+    async def count_history(self, entry_ids: Sequence[str]) -> int:
+        """How many revisions of entries there are."""
+
+    @abstractmethod
+    async def delete_history(self, entry_ids: Sequence[str]) -> None:
+        """Remove what entries were."""
 
     @abstractmethod
     async def count_user(self, user_id: str) -> Removed:
@@ -188,8 +196,12 @@ class Storage(ABC):
         """Remove all rows of a user and return the version of the table of entries."""
 
     @abstractmethod
-    async def purge(self) -> PurgeMark:
-        """Rewrite the files that hold removed rows. Once the versions before the mark are gone, so are the bytes."""
+    async def purge(self, *, drops_indices: bool) -> PurgeMark:
+        """Rewrite the files that hold removed rows. Once the versions before the mark are gone, so are the bytes.
+
+        Indices of the tables hold ids and codes of vectors, no text; `drops_indices` takes them away as well where
+        rows were removed, and `maintain` builds them anew.
+        """
 
     @abstractmethod
     async def is_purged(self, mark: PurgeMark) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import timedelta
 
 
 class BlobStore(ABC):
@@ -19,6 +20,10 @@ class BlobStore(ABC):
     @abstractmethod
     async def list_names(self, folder: str) -> list[str]:
         """Names directly within a folder, without the folder, ascending."""
+
+    @abstractmethod
+    async def list_older(self, folder: str, age: timedelta) -> list[str]:
+        """Names directly within a folder that were written at least so long ago, by the place's clock, ascending."""
 
     @abstractmethod
     async def delete(self, name: str) -> None:

@@ -2,12 +2,12 @@
 corrections, syntheses and erasure rest on.
 
 Removing rows only marks them: their bytes stay in the data files, and in every older version of the table. `purge`
-rewrites the files that hold removed rows, and drops the indices, whose pages hold values of removed rows, too; once the
-retention has dropped the versions before, no file holds them.
+rewrites the files that hold removed rows; once the retention has dropped the versions before, no file holds them.
 """
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -97,29 +97,35 @@ class LanceEdits(Storage):
                 await _update(await self._table(TURNS, "write"), "key", schema.turns_to_arrow(turns))
 
     @override
-    async def delete_turns(self, entries: Sequence[Entry]) -> int:
+    async def sole_turns(self, entries: Sequence[Entry]) -> list[str]:
         sessions: dict[tuple[str, str], list[Entry]] = {}
         for entry in entries:
             sessions.setdefault((entry.user_id, entry.session_id), []).append(entry)
-        return sum([await self._delete_session_turns(*place, found) for place, found in sessions.items()])
+        return [key for place, found in sessions.items() for key in await self._sole_turns(*place, found)]
 
-    async def _delete_session_turns(self, user_id: str, session_id: str, entries: Sequence[Entry]) -> int:
+    async def _sole_turns(self, user_id: str, session_id: str, entries: Sequence[Entry]) -> list[str]:
         removed = {entry.entry_id for entry in entries}
-        cited = {source for entry in entries for source in entry.sources}
+        cited = sorted({source for entry in entries for source in entry.sources})
         session = filters.entry_predicate(EntryFilter(user_id=user_id, session_id=session_id))
-        count = 0
-        for keys in _chunks(sorted(cited)):
-            others = await self._rows(ENTRIES, f"{session} AND {filters.has_any('sources', keys)}", has_vectors=False)
+        keys: list[str] = []
+        for ids in _chunks(cited):
+            others = await self._rows(ENTRIES, f"{session} AND {filters.has_any('sources', ids)}", has_vectors=False)
             kept = {
                 source
                 for entry in schema.plain_entries_from_arrow(others)
                 if entry.entry_id not in removed
                 for source in entry.sources
             }
-            gone = [key for key in keys if key not in kept]
+            gone = [one for one in ids if one not in kept]
             if gone:
-                count += await self._delete(TURNS, f"{session} AND {filters.any_of('id', gone)}")
-        return count
+                rows = await self._rows(TURNS, f"{session} AND {filters.any_of('id', gone)}")
+                keys += [turn.key for turn in schema.turns_from_arrow(rows)]
+        return keys
+
+    @override
+    async def delete_turns(self, keys: Sequence[str]) -> None:
+        for chunk in _chunks(keys):
+            await self._delete(TURNS, filters.any_of("key", chunk))
 
     @override
     async def next_turn_position(self) -> int:
@@ -144,9 +150,16 @@ class LanceEdits(Storage):
         return await self._revisions(filters.equals("cause", cause))
 
     @override
-    async def delete_history(self, entry_ids: Sequence[str]) -> int:
-        counts = [await self._delete(HISTORY, filters.any_of("entry_id", keys)) for keys in _chunks(entry_ids)]
+    async def count_history(self, entry_ids: Sequence[str]) -> int:
+        async with converted():
+            table = await self._table(HISTORY, "write")
+            counts = [await table.count_rows(filters.any_of("entry_id", keys)) for keys in _chunks(entry_ids)]
         return sum(counts)
+
+    @override
+    async def delete_history(self, entry_ids: Sequence[str]) -> None:
+        for keys in _chunks(entry_ids):
+            await self._delete(HISTORY, filters.any_of("entry_id", keys))
 
     @override
     async def count_user(self, user_id: str) -> Removed:
@@ -165,9 +178,10 @@ class LanceEdits(Storage):
             return int(await (await self._table(ENTRIES, "write")).version())
 
     @override
-    async def purge(self) -> PurgeMark:
+    async def purge(self, *, drops_indices: bool) -> PurgeMark:
         async with converted():
-            return {name: await _purge_table(await self._table(name, "write")) for name in ALL_TABLES}
+            tables = {name: await self._table(name, "write") for name in ALL_TABLES}
+            return {name: await _purge_table(table, drops_indices=drops_indices) for name, table in tables.items()}
 
     @override
     async def is_purged(self, mark: PurgeMark) -> bool:
@@ -178,10 +192,9 @@ class LanceEdits(Storage):
                     return False
         return True
 
-    async def _delete(self, name: str, predicate: str) -> int:
+    async def _delete(self, name: str, predicate: str) -> None:
         async with converted():
-            result = await (await self._table(name, "write")).delete(predicate)
-            return int(result.num_deleted_rows)
+            await (await self._table(name, "write")).delete(predicate)
 
     async def _embedded(self, predicate: str, limit: int | None = None) -> list[EmbeddedEntry]:
         rows = await self._rows(ENTRIES, predicate, limit=limit)
@@ -223,15 +236,17 @@ async def _update(table: Any, key: str, rows: pa.Table) -> int:
     return int((await merge.execute(rows)).version)
 
 
-async def _purge_table(table: Any) -> int:
+async def _purge_table(table: Any, *, drops_indices: bool) -> int:
     """Version of a table from which on its files hold no removed row."""
     dataset = await table.to_lance()
     if any(fragment.num_deletions for fragment in dataset.get_fragments()):
-        for index in await table.list_indices():
-            await table.drop_index(index.name)
+        if drops_indices:
+            for index in await table.list_indices():
+                await table.drop_index(index.name)
         dataset = await table.to_lance()
         # A compaction leaves alone what has few removed rows, unless it is told that none may stay.
-        dataset.optimize.compact_files(materialize_deletions=True, materialize_deletions_threshold=0.0)
+        options = {"materialize_deletions": True, "materialize_deletions_threshold": 0.0}
+        await asyncio.to_thread(dataset.optimize.compact_files, **options)
         await table.checkout_latest()
     return int(await table.version())
 

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -58,6 +59,10 @@ class LocalBlobStore(BlobStore):
     @override
     async def list_names(self, folder: str) -> list[str]:
         return await self._run(lambda: _list(self._root / folder))
+
+    @override
+    async def list_older(self, folder: str, age: timedelta) -> list[str]:
+        return await self._run(lambda: _list_older(self._root / folder, time.time() - age.total_seconds()))
 
     @override
     async def delete(self, name: str) -> None:
@@ -136,6 +141,16 @@ def _list(folder: Path) -> list[str]:
         return sorted(os.listdir(folder))  # noqa: PTH208 - names are wanted, not paths
     except FileNotFoundError:
         return []
+
+
+def _list_older(folder: Path, limit: float) -> list[str]:
+    """Names of files last written at or before a time, in seconds since 1970."""
+    found: list[str] = []
+    for name in _list(folder):
+        with contextlib.suppress(FileNotFoundError):
+            if (folder / name).stat().st_mtime <= limit:
+                found.append(name)
+    return found
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable
-from datetime import timedelta
-from typing import Any, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
@@ -46,6 +46,17 @@ def create_s3_store(s3: ResolvedS3) -> Any:
         },
         retry_config={"max_retries": MAX_RETRIES, "retry_timeout": STORAGE_TIMEOUT},
     )
+
+
+class Listed(NamedTuple):
+    """An object as a listing shows it."""
+
+    path: str
+    """Its name below the prefix."""
+    size: int
+    """Its length in bytes."""
+    written_at: datetime
+    """When it was written, by the bucket's clock."""
 
 
 class S3BlobStore(BlobStore):
@@ -108,7 +119,14 @@ class S3BlobStore(BlobStore):
     @override
     async def list_names(self, folder: str) -> list[str]:
         prefix = folder.rstrip("/") + "/"
-        return sorted([path.removeprefix(prefix) for path, _ in await self._list(prefix)])
+        return sorted([item.path.removeprefix(prefix) for item in await self._list(prefix)])
+
+    @override
+    async def list_older(self, folder: str, age: timedelta) -> list[str]:
+        prefix = folder.rstrip("/") + "/"
+        limit = datetime.now(UTC) - age
+        found = await self._list(prefix)
+        return sorted([item.path.removeprefix(prefix) for item in found if item.written_at <= limit])
 
     @override
     async def delete(self, name: str) -> None:
@@ -121,7 +139,7 @@ class S3BlobStore(BlobStore):
 
     @override
     async def size_bytes(self) -> int:
-        return sum([size for path, size in await self._list(None) if not path.startswith(f"{PROBES}/")])
+        return sum([item.size for item in await self._list(None) if not item.path.startswith(f"{PROBES}/")])
 
     @override
     async def check(self) -> None:
@@ -133,11 +151,11 @@ class S3BlobStore(BlobStore):
     async def close(self) -> None:
         return
 
-    async def _list(self, prefix: str | None) -> list[tuple[str, int]]:
-        found: list[tuple[str, int]] = []
+    async def _list(self, prefix: str | None) -> list[Listed]:
+        found: list[Listed] = []
         try:
             async for chunk in obstore.list(self._store, prefix):
-                found += [(item["path"], item["size"]) for item in chunk]
+                found += [Listed(item["path"], item["size"], item["last_modified"]) for item in chunk]
         except (BaseError, OSError) as error:
             raise self._unavailable(error) from error
         return found

@@ -66,7 +66,16 @@ class Bench:
         self.metrics = Metrics()
         self.lease = FileLease(folder)
         compressor = Compressor(self.embedding, window_turns=10, overlap_turns=2, density_threshold=threshold)
-        self.worker = Worker(self.journal, self.storage, compressor, self.lease, self.metrics, workers=workers)
+        self.worker = Worker(
+            self.journal,
+            self.storage,
+            compressor,
+            self.lease,
+            self.metrics,
+            blobs=blobs,
+            embedding=self.embedding,
+            workers=workers,
+        )
 
     async def close(self) -> None:
         await self.lease.release()
@@ -217,7 +226,7 @@ async def test_what_can_never_work_ends_failed_and_does_not_hold_up_the_rest(ben
     other = await bench.journal.append(make_operation(["three"], session="tuesday"))
     # Once for both operations of the session together, once for the first alone.
     bench.embedding.failures = [EmbeddingError("unreadable"), EmbeddingError("unreadable")]
-    bench.worker._slots = asyncio.Semaphore(1)
+    bench.worker._rememberer._slots = asyncio.Semaphore(1)
     await bench.worker.run_once()
     assert [await bench.state(one) for one in (broken, fine, other)] == [
         OperationState.FAILED,
@@ -325,7 +334,7 @@ async def test_tables_are_kept_compact_while_writing(bench: Bench, monkeypatch: 
     for n in range(12):
         await bench.journal.append(make_operation([f"text {n}"]))
         await bench.worker.run_once()
-        await bench.worker._maintain()
+        await bench.worker._upkeep.work()
     assert bench.storage.maintained == 2
     assert len(await bench.texts()) == 12
 
@@ -333,9 +342,9 @@ async def test_tables_are_kept_compact_while_writing(bench: Bench, monkeypatch: 
 async def test_the_last_versions_are_dropped_once_they_are_old(bench: Bench) -> None:
     await bench.journal.append(make_operation(["one"]))
     await bench.worker.run_once()
-    await bench.worker._maintain()
+    await bench.worker._upkeep.work()
     assert bench.storage.maintained == 0
-    bench.worker._last_commit -= 2 * constants.MAINTENANCE_RETENTION.total_seconds()
+    bench.worker._upkeep._last_commit -= 2 * constants.MAINTENANCE_RETENTION.total_seconds()
     for _ in range(3):
-        await bench.worker._maintain()
+        await bench.worker._upkeep.work()
     assert bench.storage.maintained == 1
