@@ -5,7 +5,9 @@ Called in a thread, since importing the libraries behind the parts takes seconds
 
 from __future__ import annotations
 
-from simplemem_api.memory_spec import LexicalEngine
+import socket
+
+from simplemem_api.memory_spec import LexicalEngine, LlmMode, When
 from simplemem_api.resolved import ResolvedS3, ResolvedStore, StorageKind
 from simplemem_service.config import Config
 from simplemem_service.embedding.base import Embedding
@@ -19,9 +21,17 @@ from simplemem_service.index.tantivy_index import TantivyIndex
 from simplemem_service.index.vector_index import VectorIndex
 from simplemem_service.ingest.journal import Journal
 from simplemem_service.ingest.worker import Worker
+from simplemem_service.llm.base import LanguageModel
+from simplemem_service.llm.budget import Budget
+from simplemem_service.llm.cache import BlobCache
+from simplemem_service.llm.ledger import Ledger
+from simplemem_service.llm.litellm_client import LiteLlmClient
+from simplemem_service.llm.router import Router
 from simplemem_service.measured import MeasuredEmbedding
 from simplemem_service.parts import Parts
-from simplemem_service.pipeline.compress import Compressor
+from simplemem_service.pipeline.compress import CompressionStage, Compressor
+from simplemem_service.pipeline.llm_compress import LlmCompressor
+from simplemem_service.pipeline.planned_retrieve import PlannedRetriever
 from simplemem_service.pipeline.retrieve import Retriever
 from simplemem_service.storage.base import Storage
 from simplemem_service.storage.blobs import BlobStore
@@ -49,19 +59,42 @@ def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Part
     """The parts of the roles all, retrieval and ingest; nothing is opened yet."""
     blobs, storage, lease = _create_storage(config)
     journal = Journal(blobs)
-    worker = None
+    budget = model = worker = None
+    if config.store.llm.mode is LlmMode.MODEL:
+        budget = Budget(config.store.budget, Ledger(blobs, f"{socket.gethostname()}-{config.role}"))
+        model = _create_model(config, budget, metrics)
     if config.role.ingests:
-        compressor = _create_compressor(config.store, embedding)
+        compressor = _create_compressor(config.store, embedding, model, blobs, metrics)
         workers = config.store.compression.workers
-        worker = Worker(
-            journal, storage, compressor, lease, metrics, blobs=blobs, embedding=embedding, workers=workers
-        )
+        worker = Worker(journal, storage, compressor, lease, metrics, blobs=blobs, embedding=embedding, workers=workers)
     follower = retriever = None
     if config.role.serves:
         catalogue = Catalogue()
         follower = Follower(storage, _create_lexical(config), VectorIndex(), catalogue)
-        retriever = Retriever(embedding, follower)
-    return Parts(config.store, blobs, storage, journal, follower, retriever, worker)
+        retriever = _create_retriever(config.store, embedding, follower, model)
+    return Parts(config.store, blobs, storage, journal, follower, retriever, worker, model, budget)
+
+
+def _create_model(config: Config, budget: Budget, metrics: Metrics) -> LanguageModel:
+    llm = config.store.llm
+    client = LiteLlmClient(llm.api_base, config.llm_timeout_seconds)
+    return Router(client, llm.models, llm.routing, budget, metrics, calls_per_minute=config.llm_calls_per_minute)
+
+
+def _create_retriever(
+    store: ResolvedStore, embedding: Embedding, follower: Follower, model: LanguageModel | None
+) -> Retriever | PlannedRetriever:
+    plain = Retriever(embedding, follower)
+    settings = store.retrieval
+    if model is None or settings.planning is settings.reflection is When.NEVER:
+        return plain
+    return PlannedRetriever(
+        plain,
+        model,
+        planning=settings.planning,
+        reflection=settings.reflection,
+        count_tokens=embedding.count_tokens,
+    )
 
 
 def _create_storage(config: Config) -> tuple[BlobStore, Storage, Lease]:
@@ -95,11 +128,23 @@ def _create_lexical(config: Config) -> LexicalView:
     return RankBm25Index() if config.store.lexical is LexicalEngine.RANK_BM25 else TantivyIndex()
 
 
-def _create_compressor(store: ResolvedStore, embedding: Embedding) -> Compressor:
+def _create_compressor(
+    store: ResolvedStore, embedding: Embedding, model: LanguageModel | None, blobs: BlobStore, metrics: Metrics
+) -> CompressionStage:
     compression = store.compression
-    return Compressor(
+    rules = Compressor(
         embedding,
         window_turns=compression.window_turns,
         overlap_turns=compression.overlap_turns,
         density_threshold=float(compression.density_threshold),
+    )
+    if model is None:
+        return rules
+    return LlmCompressor(
+        rules,
+        model,
+        BlobCache(blobs),
+        metrics,
+        workers=compression.workers,
+        overlap_turns=compression.overlap_turns,
     )

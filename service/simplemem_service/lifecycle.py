@@ -35,6 +35,7 @@ from simplemem_service.telemetry import Metrics
 
 if TYPE_CHECKING:
     from simplemem_service.embedding.base import Embedding
+    from simplemem_service.llm.base import LanguageModel
 
 Result = TypeVar("Result")
 
@@ -164,7 +165,13 @@ class Service:
         if parts.worker is not None:
             parts.worker.on_commit = self.hurry
             self._spawn(parts.worker.run(self.health))
+        if parts.model is not None:
+            self._spawn(self._warm_up(parts.model))
         self._spawn(self._measure(parts))
+
+    @staticmethod
+    async def _warm_up(model: LanguageModel) -> None:
+        await model.warm_up()
 
     async def _create_embedding(self) -> Embedding:
         def create() -> Embedding:

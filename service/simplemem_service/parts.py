@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from simplemem_api.resolved import ResolvedStore
 from simplemem_service.ingest.journal import Journal
+from simplemem_service.llm.base import LanguageModel
+from simplemem_service.llm.budget import Budget
 from simplemem_service.storage.base import Storage
 from simplemem_service.storage.blobs import BlobStore
 
@@ -14,6 +16,7 @@ from simplemem_service.storage.blobs import BlobStore
 if TYPE_CHECKING:
     from simplemem_service.index.follow import Follower
     from simplemem_service.ingest.worker import Worker
+    from simplemem_service.pipeline.planned_retrieve import PlannedRetriever
     from simplemem_service.pipeline.retrieve import Retriever
 
 
@@ -31,7 +34,11 @@ class Parts:
     """Durable operations."""
     follower: Follower | None
     """Keeps the views at the table's version, in roles that answer questions."""
-    retriever: Retriever | None
+    retriever: Retriever | PlannedRetriever | None
     """Answers questions, in roles that do."""
     worker: Worker | None
     """Works off the journal, in roles that ingest."""
+    model: LanguageModel | None = None
+    """The language models; None in Rules mode."""
+    budget: Budget | None = None
+    """What they cost and may cost; None in Rules mode."""

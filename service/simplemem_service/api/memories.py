@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 from simplemem_service.api.context import Caller, PartsOf, ServiceOf
 from simplemem_service.api.schemas import EntriesOut, EntryOut, Id, PageIn
 from simplemem_service.errors import InvalidInputError, NotFoundError
+from simplemem_service.llm.budget import RULES_BASIS
 
 router = APIRouter(tags=["memories"])
 
@@ -54,12 +55,13 @@ async def get_status(service: ServiceOf, parts: PartsOf, _caller: Caller) -> dic
         "model": store.embedding.model,
         "dimension": service.dimension,
         "lexical": store.lexical,
-        "llm_mode": "Rules",
+        "llm_mode": store.llm.mode,
+        "llm_models": parts.model.models if parts.model else (),
         "table_version": service.index_version,
         "index_lag_rows": service.lag(counts.entries) if follower else None,
         "pending_turns": service.pending_turns,
         "oldest_pending_seconds": round(worker.oldest_pending_seconds(time.time_ns()), 3) if worker else None,
-        "spend": {"month_usd": 0.0, "basis": "Rules mode: no language model is called"},
+        "spend": await parts.budget.report() if parts.budget else {"month_usd": 0.0, "basis": RULES_BASIS},
     }
 
 

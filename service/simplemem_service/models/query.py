@@ -56,6 +56,22 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """What a language model added to a search."""
+
+    is_weak: bool
+    """Whether the first pass found little that stands out."""
+    queries: tuple[str, ...] = ()
+    """Questions searched beside the one asked, in order."""
+    calls: int = 0
+    """Calls of language models."""
+    is_sufficient: bool | None = None
+    """Whether a model judged the result to be enough; None where none was asked."""
+    fallback: str = ""
+    """Why the model's part was left out or ended early; empty where it did not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Retrieved:
     """The answer to a query."""
 
@@ -65,3 +81,5 @@ class Retrieved:
     """The hits as one text, best first, cut to the token budget at entry borders."""
     context_tokens: int
     """Length of the context in tokens."""
+    plan: SearchPlan | None = None
+    """What a language model added; None where none is to be asked."""
