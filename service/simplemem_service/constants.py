@@ -19,6 +19,8 @@ BATCH_MAX_TURNS = 256
 seconds on two cores."""
 BATCH_MAX_SEGMENTS = 256
 """Segments read for one batch; bounds open files and requests."""
+SYNTHESIS_PASSES = 20
+"""Passes of a writer that is never idle between two steps of stage 2: a share of some hundredths of its time."""
 JOURNAL_POLL = timedelta(milliseconds=500)
 """How often an idle worker looks for segments of other pods; each look at a bucket is a request that costs."""
 INDEX_POLL = timedelta(milliseconds=300)

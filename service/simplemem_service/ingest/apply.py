@@ -8,6 +8,7 @@ from simplemem_service.ingest.attempts import Attempts
 from simplemem_service.ingest.given import GivenEntries
 from simplemem_service.ingest.remember import Rememberer
 from simplemem_service.ingest.removals import Removals
+from simplemem_service.ingest.synthesizer import Synthesizer
 from simplemem_service.ingest.undo import Undo
 from simplemem_service.models.operation import (
     DeletePayload,
@@ -17,6 +18,7 @@ from simplemem_service.models.operation import (
     JournaledOperation,
     OperationKind,
     OperationResult,
+    SynthesizePayload,
     UndoPayload,
 )
 
@@ -26,19 +28,27 @@ class Applier:
 
     Parameters
     ----------
-    rememberer, given, removals, undo
+    rememberer, given, removals, undo, synthesizer
         Who does the kinds.
     attempts
         Counts the tries of operations that fail.
     """
 
     def __init__(
-        self, rememberer: Rememberer, given: GivenEntries, removals: Removals, undo: Undo, attempts: Attempts
+        self,
+        rememberer: Rememberer,
+        given: GivenEntries,
+        removals: Removals,
+        undo: Undo,
+        synthesizer: Synthesizer,
+        *,
+        attempts: Attempts,
     ) -> None:
         self._rememberer = rememberer
         self._given = given
         self._removals = removals
         self._undo = undo
+        self._synthesizer = synthesizer
         self._attempts = attempts
 
     async def apply(self, operations: Sequence[JournaledOperation]) -> dict[str, OperationResult]:
@@ -53,6 +63,7 @@ class Applier:
 
     async def _apply_one(self, accepted: JournaledOperation) -> OperationResult:
         self._rememberer.forget()
+        self._synthesizer.forget()
         try:
             return await self._dispatch(accepted)
         except Exception as error:  # noqa: BLE001 - an operation that cannot be applied must not stop the others
@@ -70,6 +81,8 @@ class Applier:
                 return await self._removals.erase(accepted)
             case UndoPayload() as payload:
                 return await self._undo.apply(accepted, payload)
+            case SynthesizePayload():
+                return await self._synthesizer.rerun(accepted)
         raise NotImplementedError(accepted.operation.kind)
 
 

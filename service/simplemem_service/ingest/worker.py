@@ -28,6 +28,7 @@ from simplemem_service.ingest.receipts import Receipts
 from simplemem_service.ingest.remember import Rememberer
 from simplemem_service.ingest.removals import EraseHook, Removals
 from simplemem_service.ingest.segment import parse_segment_name
+from simplemem_service.ingest.synthesizer import Synthesizer
 from simplemem_service.ingest.undo import Undo
 from simplemem_service.ingest.upkeep import Upkeep
 from simplemem_service.models.operation import OperationKind
@@ -89,8 +90,10 @@ class Worker:
         self._removals = Removals(storage, upkeep, receipts, clock)
         given = GivenEntries(storage, embedding, self._positions, clock)
         undo = Undo(storage, given, clock)
-        self._applier = Applier(self._rememberer, given, self._removals, undo, attempts)
+        self._synthesizer = Synthesizer(storage, blobs, clock)
+        self._applier = Applier(self._rememberer, given, self._removals, undo, self._synthesizer, attempts=attempts)
         self._upkeep = Upkeep(storage, upkeep, receipts, self._removals)
+        self._busy_passes = 0
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._oldest_ns: int | None = None
@@ -116,6 +119,7 @@ class Worker:
                 self._journal.appended.clear()
                 try:
                     has_worked = await self.run_once()
+                    await self._synthesize(has_worked=has_worked)
                     await self._upkeep.work()
                 except Exception as error:  # noqa: BLE001 - whatever fails is told and tried again
                     self._forget()
@@ -158,6 +162,13 @@ class Worker:
         self._note_pending([name for name in names if name not in done])
         return True
 
+    async def _synthesize(self, *, has_worked: bool) -> None:
+        """Take a step of stage 2 where nothing waits, and now and then where turns never cease to come."""
+        self._busy_passes = self._busy_passes + 1 if has_worked else 0
+        if self._busy_passes % constants.SYNTHESIS_PASSES == 0 and await self._synthesizer.step():
+            self._upkeep.note_commit()
+            self.on_commit()
+
     async def _read(self, names: Sequence[str]) -> list[OpenSegment]:
         """The oldest waiting segments, as many as one batch takes; damaged ones are set aside."""
         chosen: list[str] = []
@@ -183,6 +194,7 @@ class Worker:
     async def _work_off(self, group: Sequence[OpenSegment]) -> None:
         self._lease.check()
         results = await self._applier.apply([operation for segment in group for operation in segment.operations])
+        self._synthesizer.wake()
         self._upkeep.note_commit()
         self.on_commit()
         ended = [[results[operation.operation_id] for operation in segment.operations] for segment in group]
@@ -191,6 +203,7 @@ class Worker:
     def _forget(self) -> None:
         """Read everything anew after a failure: another process may have written meanwhile."""
         self._rememberer.forget()
+        self._synthesizer.forget()
         self._positions.forget()
 
     def _note_pending(self, names: Sequence[str]) -> None:

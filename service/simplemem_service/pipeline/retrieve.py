@@ -25,6 +25,7 @@ from simplemem_service.pipeline.dates import DateSpan, find_absolute
 from simplemem_service.pipeline.fusion import Scores, best_first, weighted_shares
 from simplemem_service.pipeline.question import Question, read_question
 from simplemem_service.pipeline.recipe import Recipe
+from simplemem_service.pipeline.validity import rate_recency, rate_validity, with_successors, without_repetitions
 
 SEARCH_THREADS = 4
 """Searches worked on at once; numpy and tantivy release the interpreter, so a few more than there are cores."""
@@ -98,11 +99,15 @@ def rank(search: _Search, recipe: Recipe, top_k: int) -> list[Hit]:
     if recipe.uses(signal.ANSWER):
         answers = _rate_answers(search, entries, _sum(shares, len(entries)))
         shares |= weighted_shares({signal.ANSWER: answers}, recipe.weights)
+    if recipe.uses(signal.VALIDITY):
+        likeness = raw.get(signal.DENSE_SENTENCE, np.ones(len(entries)))
+        shares[signal.VALIDITY] = rate_validity(search.question, entries, _sum(shares, len(entries)), likeness)
     total = _sum(shares, len(entries))
-    return [
+    hits = (
         Hit(entries[place], float(total[place]), {name: float(share[place]) for name, share in shares.items()})
-        for place in best_first(total, top_k)
-    ]
+        for place in best_first(total, len(entries))
+    )
+    return without_repetitions(hits, top_k)
 
 
 def _candidates(search: _Search, recipe: Recipe) -> list[Entry]:
@@ -116,8 +121,17 @@ def _candidates(search: _Search, recipe: Recipe) -> list[Entry]:
         signal.DATE: lambda: _told_on_dates(search, limit),
     }
     found = {entry_id for name, run in rankers.items() if recipe.uses(name) for entry_id in run()}
-    entries = (views.catalogue.entry(entry_id) for entry_id in found)
-    return sorted((entry for entry in entries if entry is not None), key=lambda entry: entry.position)
+    entries = [entry for entry_id in found if (entry := views.catalogue.entry(entry_id)) is not None]
+    if recipe.uses(signal.VALIDITY):
+        entries = with_successors(entries, lambda entry_id: _within(search, entry_id))
+    return sorted(entries, key=lambda entry: entry.position)
+
+
+def _within(search: _Search, entry_id: str) -> Entry | None:
+    """An entry by its id; None unless the search may find it."""
+    scope, entry = search.scope, search.views.catalogue.entry(entry_id)
+    is_allowed = scope.entry_ids is None or entry_id in scope.entry_ids
+    return entry if entry is not None and is_allowed and scope.user_id in (None, entry.user_id) else None
 
 
 def _told_on_dates(search: _Search, limit: int) -> Candidates:
@@ -206,5 +220,6 @@ _RATERS: dict[str, Callable[[_Search, Sequence[Entry]], Scores]] = {
     signal.DATE: _rate_date,
     signal.SPEAKER: _rate_speaker,
     signal.QUESTION: _rate_question,
+    signal.RECENCY: lambda _search, entries: rate_recency(entries),
 }
 """How each signal rates entries; raw scores, only comparable within the signal."""

@@ -9,14 +9,14 @@ from simplemem_service.pipeline.recipe import WEIGHTS, Recipe
 
 
 def test_every_weighted_signal_is_computed() -> None:
-    assert set(retrieve._RATERS) | {recipe.ANSWER} == set(WEIGHTS)
+    assert set(retrieve._RATERS) | {recipe.ANSWER, recipe.VALIDITY} == set(WEIGHTS)
 
 
 @pytest.mark.parametrize("signal", sorted(WEIGHTS))
 def test_every_signal_can_be_switched_off(signal: str) -> None:
     changed = Recipe().without(signal)
     assert not changed.uses(signal)
-    assert all(changed.uses(other) for other in WEIGHTS if other != signal)
+    assert all(changed.uses(other) == (weight != 0) for other, weight in WEIGHTS.items() if other != signal)
 
 
 def test_an_unknown_signal_is_refused_by_name() -> None:

@@ -1,0 +1,211 @@
+"""Runs stage 2 on what is new: a few entries at a time, when nothing waits to be remembered.
+
+What of a user's entries must be known, who said what of which attribute and the vectors of the latest, is kept in
+memory for the users of late and read again for others. How far the store has been looked through is a name in
+`synthesis/`; losing it costs a second look and no data, since finding a thing again changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from simplemem_service.models.entry import EmbeddedEntry
+from simplemem_service.models.operation import JournaledOperation, OperationKind, OperationResult, OperationState
+from simplemem_service.models.revision import ChangeKind, Revision
+from simplemem_service.pipeline.attributes import find_facts
+from simplemem_service.pipeline.synthesize import (
+    Said,
+    Supersession,
+    Told,
+    find_duplicates,
+    find_superseded,
+    mean_vector,
+    said_by,
+    told_at,
+)
+from simplemem_service.storage.base import Storage
+from simplemem_service.storage.blobs import BlobStore
+
+logger = logging.getLogger(__name__)
+
+CURSORS = "synthesis"
+STEP_ENTRIES = 200
+"""Entries looked at in one step: a tenth of a second of one core, which is how long new turns may have to wait."""
+PAGE_ENTRIES = 2_000
+"""Entries read at once when a user's are read anew."""
+VECTORS_KEPT = 20_000
+"""Latest entries of a user that new ones are compared with by vector, 15 MB at 384 dimensions."""
+USERS_KEPT = 16
+"""Users whose facts and vectors stay in memory."""
+STEP_PAUSE_SECONDS = 1.0
+"""Least time between two steps while turns stream in, so that their commits stay few."""
+
+
+@dataclass(slots=True)
+class UserMemory:
+    """What stage 2 knows of one user."""
+
+    facts: list[Told] = field(default_factory=list)
+    """What was told of attributes that can change."""
+    said: list[Said] = field(default_factory=list)
+    """Entries that new ones are compared with."""
+    vectors: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
+    """Their vectors, shape (len(said), d)."""
+
+    def absorb(self, rows: Sequence[EmbeddedEntry]) -> list[Supersession]:
+        """Take in new entries; what they make obsolete, or are made obsolete by."""
+        for row in rows:
+            entry = row.entry
+            for fact in find_facts(entry.text, entry.speaker, entry.persons):
+                self.facts.append(Told(entry.entry_id, told_at(entry), entry.position, fact))
+        first = len(self.said)
+        compared = [(said, row) for row in rows if (said := said_by(row.entry)) is not None]
+        if compared:
+            new = np.stack([mean_vector(row.sentences, row.embedding) for _, row in compared])
+            self.vectors = np.concatenate([self.vectors, new]) if first else new
+            self.said += [said for said, _ in compared]
+        changed = find_superseded(self.facts, frozenset(row.entry.entry_id for row in rows))
+        known = {one.old for one in changed}
+        changed += [one for one in find_duplicates(self.said, self.vectors, first) if one.old not in known]
+        surplus = len(self.said) - VECTORS_KEPT
+        if surplus > 0:
+            del self.said[:surplus]
+            self.vectors = self.vectors[surplus:].copy()
+        return changed
+
+
+class Synthesizer:
+    """Supersedes entries by rules.
+
+    Parameters
+    ----------
+    storage, blobs
+        Where entries and the place reached lie.
+    clock
+        The present time, aware.
+    """
+
+    def __init__(self, storage: Storage, blobs: BlobStore, clock: Callable[[], datetime]) -> None:
+        self._storage = storage
+        self._blobs = blobs
+        self._clock = clock
+        self._users: OrderedDict[str, UserMemory] = OrderedDict()
+        self._cursor: int | None = None
+        self._next_step = 0.0
+        self._has_work = True
+
+    def wake(self) -> None:
+        """There are new entries."""
+        self._has_work = True
+
+    async def step(self) -> bool:
+        """Look at the next new entries; whether any were superseded."""
+        now = asyncio.get_running_loop().time()
+        if not self._has_work or now < self._next_step:
+            return False
+        self._next_step = now + STEP_PAUSE_SECONDS
+        cursor = await self._read_cursor()
+        rows = await self._storage.list_embedded(None, after=cursor, limit=STEP_ENTRIES)
+        self._has_work = len(rows) == STEP_ENTRIES
+        if not rows:
+            return False
+        if self._has_work:
+            self._next_step = now
+        last = rows[-1].entry.position
+        changed = 0
+        for user_id, own in _by_user(rows).items():
+            memory = await self._memory(user_id, cursor)
+            found = await asyncio.to_thread(memory.absorb, own)
+            changed += (await self._apply(found, f"synthesis-{cursor + 1}-{last}"))[0]
+        await self._write_cursor(cursor, last)
+        return changed > 0
+
+    async def rerun(self, accepted: JournaledOperation) -> OperationResult:
+        """Look at all entries of the operation's user again."""
+        user_id = accepted.operation.user_id
+        self.forget()
+        memory, found = UserMemory(), []
+        async for page in self._pages(user_id, None):
+            found += await asyncio.to_thread(memory.absorb, page)
+        changed, version = await self._apply(found, accepted.operation_id)
+        return OperationResult(
+            OperationState.SUCCEEDED, turns=0, entries=changed, version=version, kind=OperationKind.SYNTHESIZE
+        )
+
+    def forget(self) -> None:
+        """Read everything anew: entries were changed or removed, or another process may have written."""
+        self._users.clear()
+        self._cursor = None
+        self._has_work = True
+
+    async def _memory(self, user_id: str, cursor: int) -> UserMemory:
+        """What is known of a user's entries up to a position."""
+        memory = self._users.get(user_id)
+        if memory is None:
+            memory = UserMemory()
+            async for page in self._pages(user_id, cursor):
+                await asyncio.to_thread(memory.absorb, page)
+            self._users[user_id] = memory
+        self._users.move_to_end(user_id)
+        while len(self._users) > USERS_KEPT:
+            self._users.popitem(last=False)
+        return memory
+
+    async def _pages(self, user_id: str, until: int | None) -> AsyncIterator[list[EmbeddedEntry]]:
+        """A user's entries up to a position, a page at a time."""
+        after = -1
+        while rows := await self._storage.list_embedded(user_id, after=after, limit=PAGE_ENTRIES):
+            after = rows[-1].entry.position
+            wanted = [row for row in rows if until is None or row.entry.position <= until]
+            if wanted:
+                yield wanted
+            if len(wanted) < len(rows) or len(rows) < PAGE_ENTRIES:
+                return
+
+    async def _apply(self, found: Sequence[Supersession], cause: str) -> tuple[int, int]:
+        """Write what is not written yet; how many entries changed, and the table's version."""
+        by_old = {one.old: one for one in found}
+        rows = await self._storage.read_embedded(list(by_old))
+        held = [row for row in rows if row.entry.superseded_by is None]
+        now = self._clock()
+        history = [
+            Revision(row.entry.entry_id, row.entry.user_id, now, cause, ChangeKind.SUPERSEDED, row.entry)
+            for row in held
+        ]
+        await self._storage.add_history(history)
+        version = await self._storage.update_entries([_superseded(row, by_old[row.entry.entry_id]) for row in held])
+        if held:
+            logger.info("entries superseded", extra={"entries": len(held), "cause": cause})
+        return len(held), version
+
+    async def _read_cursor(self) -> int:
+        if self._cursor is None:
+            names = await self._blobs.list_names(CURSORS)
+            self._cursor = max((int(name) for name in names if name.isdigit()), default=-1)
+        return self._cursor
+
+    async def _write_cursor(self, before: int, after: int) -> None:
+        await self._blobs.put_new(f"{CURSORS}/{after:019d}", b"")
+        if before >= 0:
+            await self._blobs.delete(f"{CURSORS}/{before:019d}")
+        self._cursor = after
+
+
+def _superseded(row: EmbeddedEntry, found: Supersession) -> EmbeddedEntry:
+    until = row.entry.valid_until or found.valid_until
+    return replace(row, entry=replace(row.entry, superseded_by=found.new, valid_until=until))
+
+
+def _by_user(rows: Iterable[EmbeddedEntry]) -> dict[str, list[EmbeddedEntry]]:
+    users: dict[str, list[EmbeddedEntry]] = {}
+    for row in rows:
+        users.setdefault(row.entry.user_id, []).append(row)
+    return users
