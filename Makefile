@@ -12,7 +12,7 @@ SERVICE := .venv/service
 STORE ?= manifests/minimal.yaml
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help init generate lint typecheck test test-unit test-cluster golden demo cluster cluster-down e2e bench lock clean
+.PHONY: help init generate lint typecheck test test-unit test-cluster test-llm golden demo cluster cluster-down e2e bench lock clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -42,7 +42,7 @@ lint: init ## ruff, import-linter, and that nothing generated is stale
 
 typecheck: init ## strict mypy, each part in its own environment
 	@$(OPERATOR)/bin/mypy crds operator tests/api tests/operator tests/cluster tests/harness tests/e2e tests/chart tests/support/stores.py
-	@$(SERVICE)/bin/mypy crds service tests/service tests/contract tests/support benchmarks
+	@$(SERVICE)/bin/mypy crds service tests/service tests/contract tests/llm tests/support benchmarks
 
 test: lint typecheck test-unit test-cluster ## Everything but e2e
 
@@ -54,6 +54,9 @@ test-unit: init ## Unit, contract and chart tests
 test-cluster: $(OPERATOR)/.ready ## The operator against a real control plane
 	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
 	@$(OPERATOR)/bin/python -m pytest tests/cluster
+
+test-llm: init ## A store on a real language model (llama.cpp, compiled once: ten minutes on two cores)
+	@$(SERVICE)/bin/python -m pytest tests/llm --capture=no
 
 golden: init ## Rewrite the expected outputs; review the diff like code
 	@$(OPERATOR)/bin/python -m pytest tests/operator --update-golden
