@@ -11,6 +11,7 @@ from simplemem_api.workload_spec import Device
 def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
     """What the store asks for and this version does not do yet, as users read it, in the order of the spec."""
     retention = store.retention
+    has_rules = store.llm.mode is LlmMode.RULES
     asked = (
         (
             store.storage.kind is StorageKind.S3 and store.storage.deletion_policy is DeletionPolicy.DELETE,
@@ -21,13 +22,11 @@ def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
             "storage.s3.storageClass (objects are STANDARD)",
         ),
         (store.embedding.device is Device.GPU, "embedding.device GPU (texts are embedded on CPU)"),
-        (store.llm.mode is LlmMode.MODEL, "llm.mode Model (turns are compressed by rules)"),
-        (store.retrieval.planning is not When.NEVER, "retrieval.planning"),
-        (store.retrieval.reflection is not When.NEVER, "retrieval.reflection"),
+        (has_rules and store.retrieval.planning is not When.NEVER, "retrieval.planning (llm.mode is Rules)"),
+        (has_rules and store.retrieval.reflection is not When.NEVER, "retrieval.reflection (llm.mode is Rules)"),
         (store.redis is not None, "cache.redis"),
         (store.backup is not None, "backup"),
         (retention.max_age_days is not None or retention.unused_days is not None, "retention"),
-        (store.budget is not None, "budget"),
     )
     return tuple(name for is_asked, name in asked if is_asked)
 

@@ -70,8 +70,15 @@ def test_without_a_list_only_the_own_namespace_may_reach_the_port() -> None:
 
 def test_what_is_not_in_force_is_named() -> None:
     store = resolved(backup={"s3": {"bucket": "abc"}}, budget={"monthlyUSD": "5"}, retention={"unusedDays": 9})
-    assert not_in_force(store) == ("backup", "retention", "budget")
+    assert not_in_force(store) == ("backup", "retention")
     assert not_in_force(resolved()) == ()
+    without_a_model = resolved(retrieval={"planning": "Auto", "reflection": "Always"})
+    assert not_in_force(without_a_model) == (
+        "retrieval.planning (llm.mode is Rules)",
+        "retrieval.reflection (llm.mode is Rules)",
+    )
+    asked = resolved(llm={"apiBase": "http://127.0.0.1:1/v1"}, retrieval={"planning": "Auto"})
+    assert not_in_force(asked) == ()
     cold = resolved(storage={"s3": {"bucket": "abc", "storageClass": "GLACIER"}})
     assert not_in_force(cold) == ("storage.s3.storageClass (objects are STANDARD)",)
 

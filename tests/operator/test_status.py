@@ -104,8 +104,8 @@ def test_a_reason_that_nobody_knows_is_passed_on_as_words_only() -> None:
 
 
 def test_what_is_not_in_force_is_named_while_ready() -> None:
-    ready = ready_of(status_of(healthy(), budget={"monthlyUSD": "5"}))
-    assert ready["message"] == "the store answers; not yet in force: budget"
+    ready = ready_of(status_of(healthy(), retention={"unusedDays": 9}))
+    assert ready["message"] == "the store answers; not yet in force: retention"
 
 
 def test_a_failed_pass_says_why() -> None:
