@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from simplemem_service.ingest.attempts import Attempts
 from simplemem_service.ingest.given import GivenEntries
+from simplemem_service.ingest.recompress import Recompressor
 from simplemem_service.ingest.remember import Rememberer
 from simplemem_service.ingest.removals import Removals
 from simplemem_service.ingest.synthesizer import Synthesizer
@@ -18,6 +19,7 @@ from simplemem_service.models.operation import (
     JournaledOperation,
     OperationKind,
     OperationResult,
+    RecompressPayload,
     SynthesizePayload,
     UndoPayload,
 )
@@ -28,7 +30,7 @@ class Applier:
 
     Parameters
     ----------
-    rememberer, given, removals, undo, synthesizer
+    rememberer, given, removals, undo, synthesizer, recompressor
         Who does the kinds.
     attempts
         Counts the tries of operations that fail.
@@ -42,6 +44,7 @@ class Applier:
         undo: Undo,
         synthesizer: Synthesizer,
         *,
+        recompressor: Recompressor,
         attempts: Attempts,
     ) -> None:
         self._rememberer = rememberer
@@ -49,6 +52,7 @@ class Applier:
         self._removals = removals
         self._undo = undo
         self._synthesizer = synthesizer
+        self._recompressor = recompressor
         self._attempts = attempts
 
     async def apply(self, operations: Sequence[JournaledOperation]) -> dict[str, OperationResult]:
@@ -79,11 +83,19 @@ class Applier:
                 return await self._removals.delete(accepted, payload)
             case ErasePayload():
                 return await self._removals.erase(accepted)
+            case _:
+                return await self._look_again(accepted)
+
+    async def _look_again(self, accepted: JournaledOperation) -> OperationResult:
+        match accepted.operation.payload:
             case UndoPayload() as payload:
                 return await self._undo.apply(accepted, payload)
             case SynthesizePayload():
                 return await self._synthesizer.rerun(accepted)
-        raise NotImplementedError(accepted.operation.kind)
+            case RecompressPayload():
+                return await self._recompressor.apply(accepted)
+            case _:
+                return (await self._rememberer.apply([accepted]))[accepted.operation_id]
 
 
 def runs_of_turns(operations: Sequence[JournaledOperation]) -> list[list[JournaledOperation]]:

@@ -25,6 +25,7 @@ from simplemem_service.ingest.journal import Journal, OpenSegment
 from simplemem_service.ingest.journal_upkeep import JournalUpkeep
 from simplemem_service.ingest.positions import Positions
 from simplemem_service.ingest.receipts import Receipts
+from simplemem_service.ingest.recompress import Recompressor
 from simplemem_service.ingest.remember import Rememberer
 from simplemem_service.ingest.removals import EraseHook, Removals
 from simplemem_service.ingest.segment import parse_segment_name
@@ -91,7 +92,16 @@ class Worker:
         given = GivenEntries(storage, embedding, self._positions, clock)
         undo = Undo(storage, given, clock)
         self._synthesizer = Synthesizer(storage, blobs, clock)
-        self._applier = Applier(self._rememberer, given, self._removals, undo, self._synthesizer, attempts=attempts)
+        self._recompressor = Recompressor(storage, compressor, self._positions, clock)
+        self._applier = Applier(
+            self._rememberer,
+            given,
+            self._removals,
+            undo,
+            self._synthesizer,
+            recompressor=self._recompressor,
+            attempts=attempts,
+        )
         self._upkeep = Upkeep(storage, upkeep, receipts, self._removals)
         self._busy_passes = 0
         self._stopping = asyncio.Event()
@@ -119,7 +129,7 @@ class Worker:
                 self._journal.appended.clear()
                 try:
                     has_worked = await self.run_once()
-                    await self._synthesize(has_worked=has_worked)
+                    await self._improve(has_worked=has_worked)
                     await self._upkeep.work()
                 except Exception as error:  # noqa: BLE001 - whatever fails is told and tried again
                     self._forget()
@@ -162,10 +172,18 @@ class Worker:
         self._note_pending([name for name in names if name not in done])
         return True
 
-    async def _synthesize(self, *, has_worked: bool) -> None:
-        """Take a step of stage 2 where nothing waits, and now and then where turns never cease to come."""
+    async def _improve(self, *, has_worked: bool) -> None:
+        """Where nothing waits, and now and then where turns never cease to come: bring back turns that a lower
+        threshold keeps, and take a step of stage 2.
+        """
         self._busy_passes = self._busy_passes + 1 if has_worked else 0
-        if self._busy_passes % constants.SYNTHESIS_PASSES == 0 and await self._synthesizer.step():
+        if self._busy_passes % constants.SYNTHESIS_PASSES:
+            return
+        has_restored = await self._recompressor.step()
+        if has_restored:
+            self._rememberer.forget()
+            self._synthesizer.wake()
+        if await self._synthesizer.step() or has_restored:
             self._upkeep.note_commit()
             self.on_commit()
 

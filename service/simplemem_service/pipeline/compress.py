@@ -94,8 +94,15 @@ class Draft:
 class CompressionStage(ABC):
     """Turns into entries."""
 
+    @property
     @abstractmethod
-    async def compress(self, turns: Sequence[Turn], preceding: Sequence[Entry], next_position: int) -> Compressed:
+    def density_threshold(self) -> float:
+        """Density below which a window is dropped."""
+
+    @abstractmethod
+    async def compress(
+        self, turns: Sequence[Turn], preceding: Sequence[Entry], next_position: int, *, keeps_all: bool = False
+    ) -> Compressed:
         """Entries of turns, and the windows dropped.
 
         Parameters
@@ -107,6 +114,8 @@ class CompressionStage(ABC):
             the first turns. As many as a window has turns are of use.
         next_position
             Position of the first entry to be written.
+        keeps_all
+            Whether windows below the threshold are kept, too: for turns that are brought back.
         """
 
 
@@ -142,19 +151,27 @@ class Compressor(CompressionStage):
         self._threshold = density_threshold
         self._novelty_share = novelty_share
 
+    @property
     @override
-    async def compress(self, turns: Sequence[Turn], preceding: Sequence[Entry], next_position: int) -> Compressed:
+    def density_threshold(self) -> float:
+        return self._threshold
+
+    @override
+    async def compress(
+        self, turns: Sequence[Turn], preceding: Sequence[Entry], next_position: int, *, keeps_all: bool = False
+    ) -> Compressed:
         if not turns:
             return Compressed((), ())
-        judged = await self.judge(turns, preceding)
+        judged = await self.judge(turns, preceding, keeps_all=keeps_all)
         drafts = [draft_turn(turn, judged) for window in judged.kept for turn in window.turns]
         return Compressed(tuple(finish_entries(drafts, judged.past, next_position)), judged.dropped)
 
-    async def judge(self, turns: Sequence[Turn], preceding: Sequence[Entry]) -> Judged:
+    async def judge(self, turns: Sequence[Turn], preceding: Sequence[Entry], *, keeps_all: bool = False) -> Judged:
         """The windows of turns and which of them are worth storing; parameters as for `compress`."""
         history = preceding[-self._window_turns :]
         texts = [entry.text for entry in history] + [turn.text for turn in turns]
-        return await asyncio.to_thread(self._judge, turns, history, await self.embed_texts(texts))
+        embedded = await self.embed_texts(texts)
+        return await asyncio.to_thread(self._judge, turns, history, embedded, 0.0 if keeps_all else self._threshold)
 
     async def embed_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         """The vectors of each text's sentences, in order."""
@@ -162,7 +179,9 @@ class Compressor(CompressionStage):
         vectors = iter(await self._embedding.encode_documents([piece for group in pieces for piece in group]))
         return [_collect([next(vectors) for _ in group]) for group in pieces]
 
-    def _judge(self, turns: Sequence[Turn], history: Sequence[Entry], embedded: Sequence[TextVectors]) -> Judged:
+    def _judge(
+        self, turns: Sequence[Turn], history: Sequence[Entry], embedded: Sequence[TextVectors], threshold: float
+    ) -> Judged:
         speakers = (*(entry.speaker for entry in history), *(turn.speaker for turn in turns))
         participants = [name for name in dict.fromkeys(speakers) if name]
         normalized = {turn.key: normalize_turn(turn, participants) for turn in turns}
@@ -175,7 +194,7 @@ class Compressor(CompressionStage):
             found = [normalized[turn.key] for turn in window.turns]
             own = [vectors[turn.key] for turn in window.turns]
             score = self._score(found, known, own, past)
-            if score.score < self._threshold:
+            if score.score < threshold:
                 dropped.append(DroppedWindow(window.turns, score))
                 continue
             kept.append(window)

@@ -118,11 +118,18 @@ class LlmCompressor(CompressionStage):
         self._slots = asyncio.Semaphore(workers)
         self._overlap_turns = overlap_turns
 
+    @property
     @override
-    async def compress(self, turns: Sequence[Turn], preceding: Sequence[Entry], next_position: int) -> Compressed:
+    def density_threshold(self) -> float:
+        return self._rules.density_threshold
+
+    @override
+    async def compress(
+        self, turns: Sequence[Turn], preceding: Sequence[Entry], next_position: int, *, keeps_all: bool = False
+    ) -> Compressed:
         if not turns:
             return Compressed((), ())
-        judged = await self._rules.judge(turns, preceding)
+        judged = await self._rules.judge(turns, preceding, keeps_all=keeps_all)
         before = [_told_entry(entry) for entry in preceding[-self._overlap_turns :]] if self._overlap_turns else []
         asked = []
         for number, window in enumerate(judged.kept):
