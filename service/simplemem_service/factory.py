@@ -64,9 +64,11 @@ def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Part
         budget = Budget(config.store.budget, Ledger(blobs, f"{socket.gethostname()}-{config.role}"))
         model = _create_model(config, budget, metrics)
     if config.role.ingests:
-        compressor = _create_compressor(config.store, embedding, model, blobs, metrics)
+        replies = BlobCache(blobs)
+        compressor = _create_compressor(config.store, embedding, model, replies, metrics)
         workers = config.store.compression.workers
         worker = Worker(journal, storage, compressor, lease, metrics, blobs=blobs, embedding=embedding, workers=workers)
+        worker.erase_hooks.append(replies.forget_user)
     follower = retriever = None
     if config.role.serves:
         catalogue = Catalogue()
@@ -129,7 +131,7 @@ def _create_lexical(config: Config) -> LexicalView:
 
 
 def _create_compressor(
-    store: ResolvedStore, embedding: Embedding, model: LanguageModel | None, blobs: BlobStore, metrics: Metrics
+    store: ResolvedStore, embedding: Embedding, model: LanguageModel | None, replies: BlobCache, metrics: Metrics
 ) -> CompressionStage:
     compression = store.compression
     rules = Compressor(
@@ -143,7 +145,7 @@ def _create_compressor(
     return LlmCompressor(
         rules,
         model,
-        BlobCache(blobs),
+        replies,
         metrics,
         workers=compression.workers,
         overlap_turns=compression.overlap_turns,

@@ -7,7 +7,7 @@ import time
 from fastapi import APIRouter
 
 from simplemem_service.api.context import Caller, PartsOf, ServiceOf
-from simplemem_service.api.schemas import HitOut, RetrieveIn, RetrieveOut, SearchIn, SearchOut
+from simplemem_service.api.schemas import HitOut, PlanOut, RetrieveIn, RetrieveOut, SearchIn, SearchOut
 from simplemem_service.constants import CONCURRENT_REQUESTS_MAX
 from simplemem_service.errors import NotReadyError, OverloadedError
 from simplemem_service.lifecycle import Service
@@ -38,6 +38,7 @@ async def search(body: SearchIn, service: ServiceOf, parts: PartsOf, _caller: Ca
         context=found.context,
         context_tokens=found.context_tokens,
         took_ms=round((time.perf_counter() - started) * 1000, 2),
+        plan=PlanOut.of(found.plan) if body.explain and found.plan else None,
     )
 
 

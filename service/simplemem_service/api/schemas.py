@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from simplemem_service import constants
 from simplemem_service.models.entry import Entry
 from simplemem_service.models.operation import GivenTurn, OperationState
-from simplemem_service.models.query import EntryFilter, Hit
+from simplemem_service.models.query import EntryFilter, Hit, SearchPlan
 
 
 def parse_time(value: object) -> datetime:
@@ -231,12 +231,28 @@ class RetrieveOut(BaseModel):
     results: list[HitOut]
 
 
+class PlanOut(BaseModel):
+    """What a language model added to a search."""
+
+    is_weak: bool
+    queries: tuple[str, ...]
+    calls: int
+    is_sufficient: bool | None
+    fallback: str
+
+    @classmethod
+    def of(cls, plan: SearchPlan) -> PlanOut:
+        """The plan as it is shown."""
+        return cls.model_construct(**{name: getattr(plan, name) for name in cls.model_fields})
+
+
 class SearchOut(RetrieveOut):
-    """What was found, best first, and one text of it for a prompt."""
+    """What was found, best first, and one text of it for a prompt; the plan where `explain` asks and there is one."""
 
     context: str
     context_tokens: int
     took_ms: float
+    plan: PlanOut | None = None
 
 
 class EntriesOut(BaseModel):

@@ -7,6 +7,7 @@ so the cache is bounded by two months of windows and by `MOST_REPLIES` in each.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,8 +21,13 @@ FOLDER = "llm-cache"
 """Where the replies lie, a folder a month."""
 MOST_REPLIES = 20_000
 """Replies kept of one month; at two kilobytes each that is 40 MB."""
-MONTHS_SWEPT = 12
-"""Months that are looked at for old replies when a process writes its first one."""
+MONTHS_SWEPT = 36
+"""Months that are looked at for old replies, once a month and process."""
+
+
+def owner_of(user_id: str) -> str:
+    """What the keys of a person's replies begin with, up to a hyphen."""
+    return hashlib.sha256(user_id.encode()).hexdigest()[:24]
 
 
 class BlobCache:
@@ -61,15 +67,14 @@ class BlobCache:
         except StorageUnavailableError as error:
             logger.warning("compression cache not written", extra={"error": str(error)})
 
-    async def forget(self, owner: str) -> int:
-        """Remove all values of an owner; how many they were. Raises `StorageUnavailableError`."""
-        removed = 0
+    async def forget_user(self, user_id: str) -> None:
+        """Remove all replies made of what a person said. Raises `StorageUnavailableError`."""
+        await self._sweep()
+        owner = owner_of(user_id)
         for month in self._months(2):
             for name in await self._blobs.list_names(f"{FOLDER}/{month}"):
                 if name.startswith(f"{owner}-"):
                     await self._blobs.delete(f"{FOLDER}/{month}/{name}")
-                    removed += 1
-        return removed
 
     async def _sweep(self) -> None:
         """Once a month and process: count what is kept, remove what is old."""

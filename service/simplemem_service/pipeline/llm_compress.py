@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from simplemem_service.errors import BudgetExceededError, LlmError, LlmRejectedError, LlmTooLongError
 from simplemem_service.llm.base import CompletionRequest, LanguageModel, Purpose
+from simplemem_service.llm.cache import owner_of
 from simplemem_service.models.entry import Entry, Turn
 from simplemem_service.pipeline.compress import (
     BY_RULES,
@@ -231,11 +232,6 @@ class LlmCompressor(CompressionStage):
         restated = [entry.lossless_restatement for part in parts if part.reply for entry in part.reply.entries]
         vectors = iter(await self._rules.embed_texts(restated) if restated else [])
         return [draft for part in parts for draft in _draft_part(part, judged, vectors)]
-
-
-def owner_of(user_id: str) -> str:
-    """What the keys of a person's replies begin with, up to a hyphen: who must be forgotten is forgotten there too."""
-    return hashlib.sha256(user_id.encode()).hexdigest()[:24]
 
 
 def _draft_part(part: _Part, judged: Judged, vectors: Iterator[TextVectors]) -> list[Draft]:

@@ -9,7 +9,7 @@ import pytest
 
 from simplemem_service.errors import StorageUnavailableError
 from simplemem_service.llm import cache as module
-from simplemem_service.llm.cache import BlobCache
+from simplemem_service.llm.cache import BlobCache, owner_of
 from simplemem_service.storage.local_blobs import LocalBlobStore
 from simplemem_service.storage.s3_blobs import S3BlobStore
 from tests.support.bucket import BucketServer
@@ -64,13 +64,14 @@ async def test_a_storage_that_refuses_costs_no_more_than_the_cache(tmp_path: Pat
     await cache.put("ada-1", b"one")
     assert await cache.get("ada-1") is None
     with pytest.raises(StorageUnavailableError):
-        await cache.forget("ada")
+        await cache.forget_user("ada")
 
 
 async def test_a_bucket_keeps_and_forgets_replies(bucket: BucketServer) -> None:
     cache = BlobCache(S3BlobStore(bucket.place("llm-cache")))
-    await cache.put("ada-1", b"one")
-    await cache.put("bob-1", b"two")
-    assert await cache.get("ada-1") == b"one"
-    assert await cache.forget("ada") == 1
-    assert (await cache.get("ada-1"), await cache.get("bob-1")) == (None, b"two")
+    ada, bob = (f"{owner_of(user)}-1" for user in ("ada", "bob"))
+    await cache.put(ada, b"one")
+    await cache.put(bob, b"two")
+    assert await cache.get(ada) == b"one"
+    await cache.forget_user("ada")
+    assert (await cache.get(ada), await cache.get(bob)) == (None, b"two")
