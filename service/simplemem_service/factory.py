@@ -67,7 +67,9 @@ def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Part
         replies = BlobCache(blobs)
         compressor = _create_compressor(config.store, embedding, model, replies, metrics)
         workers = config.store.compression.workers
-        worker = Worker(journal, storage, compressor, lease, metrics, blobs=blobs, embedding=embedding, workers=workers)
+        worker = Worker(
+            journal, storage, compressor, lease, metrics, blobs=blobs, embedding=embedding, model=model, workers=workers
+        )
         worker.erase_hooks.append(replies.forget_user)
     follower = retriever = None
     if config.role.serves:

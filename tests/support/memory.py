@@ -10,6 +10,7 @@ from typing import Protocol
 from simplemem_service.errors import StorageUnavailableError
 from simplemem_service.ingest.journal import Journal
 from simplemem_service.ingest.worker import Worker
+from simplemem_service.llm.base import LanguageModel
 from simplemem_service.models.entry import EmbeddedEntry, Entry
 from simplemem_service.models.operation import GivenTurn, Operation, OperationResult, Payload
 from simplemem_service.models.query import EntryFilter
@@ -61,7 +62,7 @@ class CrashingStorage(LanceStorage):
 class Memory:
     """A store with its writer; another one on the same folder is the next process."""
 
-    def __init__(self, folder: Path, *, threshold: float = 0.0) -> None:
+    def __init__(self, folder: Path, *, threshold: float = 0.0, model: LanguageModel | None = None) -> None:
         self.folder = folder
         self.blobs = LocalBlobStore(folder)
         self.journal = Journal(self.blobs)
@@ -78,6 +79,7 @@ class Memory:
             self.metrics,
             blobs=self.blobs,
             embedding=self.embedding,
+            model=model,
             workers=2,
         )
 
@@ -121,4 +123,4 @@ class Memory:
 
 
 class MemoryOpener(Protocol):
-    async def __call__(self, *, threshold: float = 0.0) -> Memory: ...
+    async def __call__(self, *, threshold: float = 0.0, model: LanguageModel | None = None) -> Memory: ...

@@ -17,7 +17,8 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from simplemem_service.models.entry import EmbeddedEntry
+from simplemem_service.ingest.merger import Merger
+from simplemem_service.models.entry import EmbeddedEntry, Entry
 from simplemem_service.models.operation import JournaledOperation, OperationKind, OperationResult, OperationState
 from simplemem_service.models.revision import ChangeKind, Revision
 from simplemem_service.pipeline.attributes import find_facts
@@ -64,7 +65,9 @@ class UserMemory:
         """Take in new entries; what they make obsolete, or are made obsolete by."""
         for row in rows:
             entry = row.entry
-            for fact in find_facts(entry.text, entry.speaker, entry.persons):
+            # A language model restates what the words leave open; the rules only add to the words.
+            stated = (find_facts(text, entry.speaker, entry.persons) for text in _wordings(entry))
+            for fact in dict.fromkeys(fact for found in stated for fact in found):
                 self.facts.append(Told(entry.entry_id, told_at(entry), entry.position, fact))
         first = len(self.said)
         compared = [(said, row) for row in rows if (said := said_by(row.entry)) is not None]
@@ -83,7 +86,7 @@ class UserMemory:
 
 
 class Synthesizer:
-    """Supersedes entries by rules.
+    """Supersedes entries by rules, and has related ones merged where there is a language model.
 
     Parameters
     ----------
@@ -91,9 +94,14 @@ class Synthesizer:
         Where entries and the place reached lie.
     clock
         The present time, aware.
+    merger
+        Merges what the rules leave, where there is a language model.
     """
 
-    def __init__(self, storage: Storage, blobs: BlobStore, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, storage: Storage, blobs: BlobStore, clock: Callable[[], datetime], merger: Merger | None = None
+    ) -> None:
+        self._merger = merger
         self._storage = storage
         self._blobs = blobs
         self._clock = clock
@@ -125,6 +133,7 @@ class Synthesizer:
             memory = await self._memory(user_id, cursor)
             found = await asyncio.to_thread(memory.absorb, own)
             changed += (await self._apply(found, f"synthesis-{cursor + 1}-{last}"))[0]
+            await self._offer(user_id, own)
         await self._write_cursor(cursor, last)
         return changed > 0
 
@@ -136,6 +145,9 @@ class Synthesizer:
         async for page in self._pages(user_id, None):
             found += await asyncio.to_thread(memory.absorb, page)
         changed, version = await self._apply(found, accepted.operation_id)
+        async for page in self._pages(user_id, None):
+            for start in range(0, len(page), STEP_ENTRIES):
+                await self._offer(user_id, page[start : start + STEP_ENTRIES])
         return OperationResult(
             OperationState.SUCCEEDED, turns=0, entries=changed, version=version, kind=OperationKind.SYNTHESIZE
         )
@@ -143,8 +155,14 @@ class Synthesizer:
     def forget(self) -> None:
         """Read everything anew: entries were changed or removed, or another process may have written."""
         self._users.clear()
+        if self._merger is not None:
+            self._merger.forget()
         self._cursor = None
         self._has_work = True
+
+    async def _offer(self, user_id: str, rows: Sequence[EmbeddedEntry]) -> None:
+        if self._merger is not None:
+            await self._merger.offer(user_id, rows)
 
     async def _memory(self, user_id: str, cursor: int) -> UserMemory:
         """What is known of a user's entries up to a position."""
@@ -202,6 +220,11 @@ class Synthesizer:
 def _superseded(row: EmbeddedEntry, found: Supersession) -> EmbeddedEntry:
     until = row.entry.valid_until or found.valid_until
     return replace(row, entry=replace(row.entry, superseded_by=found.new, valid_until=until))
+
+
+def _wordings(entry: Entry) -> tuple[str, ...]:
+    is_restated = entry.compressed_by is not None and entry.compressed_by.startswith("llm")
+    return (entry.text, entry.lossless_restatement) if is_restated else (entry.text,)
 
 
 def _by_user(rows: Iterable[EmbeddedEntry]) -> dict[str, list[EmbeddedEntry]]:

@@ -23,6 +23,7 @@ from simplemem_service.ingest.attempts import Attempts
 from simplemem_service.ingest.given import GivenEntries
 from simplemem_service.ingest.journal import Journal, OpenSegment
 from simplemem_service.ingest.journal_upkeep import JournalUpkeep
+from simplemem_service.ingest.merger import Merger
 from simplemem_service.ingest.positions import Positions
 from simplemem_service.ingest.receipts import Receipts
 from simplemem_service.ingest.recompress import Recompressor
@@ -32,6 +33,7 @@ from simplemem_service.ingest.segment import parse_segment_name
 from simplemem_service.ingest.synthesizer import Synthesizer
 from simplemem_service.ingest.undo import Undo
 from simplemem_service.ingest.upkeep import Upkeep
+from simplemem_service.llm.base import LanguageModel
 from simplemem_service.models.operation import OperationKind
 from simplemem_service.pipeline.compress import CompressionStage
 from simplemem_service.retry import back_off
@@ -54,6 +56,8 @@ class Worker:
         Where the journal and the receipts lie.
     embedding
         Encodes entries that callers give.
+    model
+        Merges related entries; None in Rules mode.
     workers
         Sessions compressed at the same time.
     clock
@@ -70,6 +74,7 @@ class Worker:
         *,
         blobs: BlobStore,
         embedding: Embedding,
+        model: LanguageModel | None = None,
         workers: int,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -91,7 +96,10 @@ class Worker:
         self._removals = Removals(storage, upkeep, receipts, clock)
         given = GivenEntries(storage, embedding, self._positions, clock)
         undo = Undo(storage, given, clock)
-        self._synthesizer = Synthesizer(storage, blobs, clock)
+        self._merger = None if model is None else Merger(storage, embedding, model, self._positions, clock)
+        if self._merger is not None:
+            self._merger.on_ready = journal.appended.set
+        self._synthesizer = Synthesizer(storage, blobs, clock, self._merger)
         self._recompressor = Recompressor(storage, compressor, self._positions, clock)
         self._applier = Applier(
             self._rememberer,
@@ -142,6 +150,8 @@ class Worker:
                 if not has_worked:
                     await self._wait_for_work()
         finally:
+            if self._merger is not None:
+                await self._merger.stop()
             with contextlib.suppress(ServiceError):
                 await self._lease.release()
             self._idle.set()
@@ -183,7 +193,8 @@ class Worker:
         if has_restored:
             self._rememberer.forget()
             self._synthesizer.wake()
-        if await self._synthesizer.step() or has_restored:
+        has_merged = self._merger is not None and await self._merger.write_ready()
+        if await self._synthesizer.step() or has_restored or has_merged:
             self._upkeep.note_commit()
             self.on_commit()
 

@@ -25,8 +25,9 @@ MEANING_SHARE = 0.8
 is told again is often told much later."""
 DECAY_PER_HOUR = 1 / 24
 """The formula's `l`, per hour: a day apart leaves 37 % of the nearness in time."""
-CLUSTER_THRESHOLD = 0.72
-"""Affinity from which two entries belong to one cluster: a cosine of .65 on the same hour, of .9 for any distance."""
+CLUSTER_THRESHOLD = 0.76
+"""Affinity from which two entries belong to one cluster: a cosine of .7 at the same time, .86 a day apart, .95 at any
+distance."""
 MOST_IN_CLUSTER = 8
 """Entries of one cluster; larger ones are small talk that resembles itself."""
 DUPLICATE_COSINE = 0.97

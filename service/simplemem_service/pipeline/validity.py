@@ -19,6 +19,7 @@ from simplemem_service.pipeline.dates import DateSpan
 from simplemem_service.pipeline.fusion import Scores
 from simplemem_service.pipeline.question import Question
 from simplemem_service.pipeline.sentences import split_sentences
+from simplemem_service.pipeline.synthesize import told_at
 
 LONGEST_CHAIN = 8
 """Entries that follow each other that are brought in for one that was found."""
@@ -52,6 +53,8 @@ class Step:
     """Place of the superseded one among the candidates."""
     new: int
     """Place of its successor."""
+    is_repetition: bool
+    """Whether the successor says the same again, or was made of it among others, so that both hold."""
 
 
 def with_successors(entries: Iterable[Entry], find: Callable[[str], Entry | None]) -> list[Entry]:
@@ -140,20 +143,22 @@ def without_repetitions(hits: Iterable[Hit], top_k: int) -> list[Hit]:
 
 
 def _steps(entries: Sequence[Entry]) -> list[Step]:
-    """Pairs of candidates of which the second ended the first, the earliest first."""
+    """Pairs of candidates of which the second took the first's place, the earliest first."""
     places = {entry.entry_id: place for place, entry in enumerate(entries)}
-    ended = [
-        (entry.valid_until, place, places[entry.superseded_by])
+    steps = [
+        Step(place, places[entry.superseded_by], is_repetition=entry.valid_until is None)
         for place, entry in enumerate(entries)
-        if entry.superseded_by in places and entry.valid_until is not None
+        if entry.superseded_by in places
     ]
-    return [Step(old, new) for _, old, new in sorted(ended)]
+    return sorted(steps, key=lambda step: (told_at(entries[step.new]), step.old))
 
 
 def _order(
     step: Step, entries: Sequence[Entry], dates: Sequence[DateSpan], *, asks_past: bool
 ) -> tuple[int | None, int]:
     """Which of two comes first, and which second; None where the question does not tell."""
+    if step.is_repetition and (dates or asks_past):
+        return None, step.old
     if not dates:
         return (step.old, step.new) if asks_past else (step.new, step.old)
     held = [any(_held(entries[place], span) for span in dates) for place in (step.old, step.new)]

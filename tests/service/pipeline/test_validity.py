@@ -71,6 +71,13 @@ def test_a_chain_is_put_in_order_from_its_end() -> None:
     assert order("Where did Ada live before?", chain, [0.8, 0.9, 1.0]) == ["0", "1", "2"]
 
 
+def test_of_what_says_the_same_the_later_comes_first_unless_a_time_is_named() -> None:
+    repeated = [fact(0, "2024-01-01", after="1"), fact(1, "2024-06-01")]
+    assert order("Where does Ada live?", repeated, [1.0, 0.8]) == ["1", "0"]
+    assert order("Where did Ada live in January 2024?", repeated, [1.0, 0.8]) == ["0", "1"]
+    assert order("Where did Ada live before?", repeated, [1.0, 0.8]) == ["0", "1"]
+
+
 def test_a_successor_that_has_no_part_in_the_question_stays_where_it_is() -> None:
     mixed = replace(PARIS, text="I live in Paris. My cat is called Lovelace.")
     assert order("What is Ada's cat called?", [mixed, ROME], [1.0, 0.3], [0.7, 0.1]) == ["0", "1"]
