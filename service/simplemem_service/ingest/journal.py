@@ -153,6 +153,10 @@ class Journal:
             await self._blobs.put_new(f"{DAMAGED}/{segment}", data)
             await self._blobs.delete(f"{OPEN}/{segment}")
 
+    async def sync(self) -> None:
+        """Make what was written elsewhere in the store durable: a finished segment keeps nothing of what was said."""
+        await self._blobs.sync()
+
     async def finish(self, segment: OpenSegment, results: Sequence[OperationResult]) -> None:
         """Record how the operations of a segment ended, and let it wait no longer."""
         for accepted, result in zip(segment.operations, results, strict=True):

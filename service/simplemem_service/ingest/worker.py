@@ -227,6 +227,7 @@ class Worker:
         self._upkeep.note_commit()
         self.on_commit()
         ended = [[results[operation.operation_id] for operation in segment.operations] for segment in group]
+        await self._journal.sync()
         await asyncio.gather(*map(self._journal.finish, group, ended))
 
     def _forget(self) -> None:

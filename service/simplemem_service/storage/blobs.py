@@ -30,6 +30,10 @@ class BlobStore(ABC):
         """Remove a name; one that is not there is no error."""
 
     @abstractmethod
+    async def sync(self) -> None:
+        """Make all that was written to the place by now survive a power cut, the tables included."""
+
+    @abstractmethod
     async def size_bytes(self) -> int:
         """Bytes of all that lies in the place, tables included."""
 

@@ -348,3 +348,20 @@ async def test_the_last_versions_are_dropped_once_they_are_old(bench: Bench) -> 
     for _ in range(3):
         await bench.worker._upkeep.work()
     assert bench.storage.maintained == 1
+
+
+async def test_a_segment_is_done_only_when_its_turns_survive_a_power_cut(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse() -> None:
+        raise StorageUnavailableError("the volume is gone")
+
+    operation_id = await bench.journal.append(make_operation(["one"]))
+    monkeypatch.setattr(bench.journal, "sync", refuse)
+    with pytest.raises(StorageUnavailableError):
+        await bench.worker.run_once()
+    assert await bench.state(operation_id) is OperationState.PENDING
+    monkeypatch.undo()
+    await bench.worker.run_once()
+    assert await bench.state(operation_id) is OperationState.SUCCEEDED
+    assert await bench.texts() == ["one"]

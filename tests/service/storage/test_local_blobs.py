@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,21 @@ async def test_the_size_counts_files_at_every_depth_but_no_temporary_ones(
     await blobs.put_new("d", b"123")
     (tmp_path / "store" / "tmp" / "half").write_bytes(b"1234567")
     assert await blobs.size_bytes() == 8
+
+
+async def test_old_names_are_told_from_new_ones(blobs: LocalBlobStore, tmp_path: Path) -> None:
+    for name in ("new", "old"):
+        await blobs.put_new(f"folder/{name}", b"")
+    hour_ago = (tmp_path / "store" / "folder" / "old").stat().st_mtime - 3600
+    os.utime(tmp_path / "store" / "folder" / "old", (hour_ago, hour_ago))
+    assert await blobs.list_older("folder", timedelta(minutes=59)) == ["old"]
+    assert await blobs.list_older("folder", timedelta(0)) == ["new", "old"]
+    assert await blobs.list_older("nowhere", timedelta(0)) == []
+
+
+async def test_what_others_wrote_is_synced_or_said_to_be_impossible(blobs: LocalBlobStore, tmp_path: Path) -> None:
+    with pytest.raises(StorageUnavailableError, match="No such file"):
+        await blobs.sync()
+    await blobs.put_new("name", b"")
+    await blobs.sync()
+    assert await blobs.get("name") == b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,10 @@ async def test_a_server_that_is_away_is_told_and_used_again_when_it_is_back(
         assert await blobs.put_new("name", b"bytes")
     finally:
         server.stop()
+
+
+async def test_old_names_are_told_from_new_ones(blobs: S3BlobStore) -> None:
+    await blobs.put_new("folder/name", b"")
+    await blobs.sync()
+    assert await blobs.list_older("folder", timedelta(hours=1)) == []
+    assert await blobs.list_older("folder", timedelta(seconds=-60)) == ["name"]
