@@ -24,6 +24,9 @@ from simplemem_service.models.operation import (
     UndoPayload,
 )
 
+_ADDING = frozenset({OperationKind.ENTRIES, OperationKind.RECOMPRESS})
+"""Kinds that leave existing entries as they are."""
+
 
 class Applier:
     """What the one writer does with operations.
@@ -67,7 +70,8 @@ class Applier:
 
     async def _apply_one(self, accepted: JournaledOperation) -> OperationResult:
         self._rememberer.forget()
-        self._synthesizer.forget()
+        if accepted.operation.kind not in _ADDING:
+            self._synthesizer.forget(accepted.operation.user_id)
         try:
             return await self._dispatch(accepted)
         except Exception as error:  # noqa: BLE001 - an operation that cannot be applied must not stop the others

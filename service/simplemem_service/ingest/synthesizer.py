@@ -8,9 +8,10 @@ memory for the users of late and read again for others. How far the store has be
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -39,7 +40,9 @@ logger = logging.getLogger(__name__)
 
 CURSORS = "synthesis"
 STEP_ENTRIES = 200
-"""Entries looked at in one step: a tenth of a second of one core, which is how long new turns may have to wait."""
+"""Entries looked at in one step."""
+STEP_SECONDS = 0.2
+"""How long a step goes on, in seconds, and new turns may have to wait for it; a page of one user is read to its end."""
 PAGE_ENTRIES = 2_000
 """Entries read at once when a user's are read anew."""
 VECTORS_KEPT = 20_000
@@ -61,8 +64,8 @@ class UserMemory:
     vectors: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
     """Their vectors, shape (len(said), d)."""
 
-    def absorb(self, rows: Sequence[EmbeddedEntry]) -> list[Supersession]:
-        """Take in new entries; what they make obsolete, or are made obsolete by."""
+    def absorb(self, rows: Sequence[EmbeddedEntry], *, compares: bool = True) -> list[Supersession]:
+        """Take in new entries; what they make obsolete, or are made obsolete by, where they are to be compared."""
         for row in rows:
             entry = row.entry
             # A language model restates what the words leave open; the rules only add to the words.
@@ -75,14 +78,28 @@ class UserMemory:
             new = np.stack([mean_vector(row.sentences, row.embedding) for _, row in compared])
             self.vectors = np.concatenate([self.vectors, new]) if first else new
             self.said += [said for said, _ in compared]
-        changed = find_superseded(self.facts, frozenset(row.entry.entry_id for row in rows))
-        known = {one.old for one in changed}
-        changed += [one for one in find_duplicates(self.said, self.vectors, first) if one.old not in known]
+        changed: list[Supersession] = []
+        if compares:
+            changed = find_superseded(self.facts, frozenset(row.entry.entry_id for row in rows))
+            known = {one.old for one in changed}
+            changed += [one for one in find_duplicates(self.said, self.vectors, first) if one.old not in known]
         surplus = len(self.said) - VECTORS_KEPT
         if surplus > 0:
             del self.said[:surplus]
             self.vectors = self.vectors[surplus:].copy()
         return changed
+
+
+@dataclass(slots=True)
+class _Loading:
+    """A user whose entries are being read."""
+
+    user_id: str
+    """Whose."""
+    memory: UserMemory = field(default_factory=UserMemory)
+    """What was read."""
+    after: int = -1
+    """Position of the last entry read."""
 
 
 class Synthesizer:
@@ -106,6 +123,7 @@ class Synthesizer:
         self._blobs = blobs
         self._clock = clock
         self._users: OrderedDict[str, UserMemory] = OrderedDict()
+        self._loading: _Loading | None = None
         self._cursor: int | None = None
         self._next_step = 0.0
         self._has_work = True
@@ -115,78 +133,98 @@ class Synthesizer:
         self._has_work = True
 
     async def step(self) -> bool:
-        """Look at the next new entries; whether any were superseded."""
+        """Look at the next new entries, as many as the time of a step allows; whether any were superseded."""
         now = asyncio.get_running_loop().time()
         if not self._has_work or now < self._next_step:
             return False
-        self._next_step = now + STEP_PAUSE_SECONDS
         cursor = await self._read_cursor()
         rows = await self._storage.list_embedded(None, after=cursor, limit=STEP_ENTRIES)
-        self._has_work = len(rows) == STEP_ENTRIES
-        if not rows:
-            return False
-        if self._has_work:
-            self._next_step = now
-        last = rows[-1].entry.position
-        changed = 0
-        for user_id, own in _by_user(rows).items():
-            memory = await self._memory(user_id, cursor)
-            found = await asyncio.to_thread(memory.absorb, own)
-            changed += (await self._apply(found, f"synthesis-{cursor + 1}-{last}"))[0]
-            await self._offer(user_id, own)
-        await self._write_cursor(cursor, last)
+        done, changed = await self._look_at(rows, now + STEP_SECONDS)
+        if done:
+            await self._write_cursor(cursor, rows[done - 1].entry.position)
+        self._has_work = done < len(rows) or len(rows) == STEP_ENTRIES
+        self._next_step = now if self._has_work else now + STEP_PAUSE_SECONDS
         return changed > 0
+
+    async def _look_at(self, rows: Sequence[EmbeddedEntry], deadline: float) -> tuple[int, int]:
+        """How many of the rows were looked at until a time, and how many entries were superseded."""
+        done = changed = 0
+        while done < len(rows):
+            user_id, first = rows[done].entry.user_id, rows[done].entry.position
+            memory = await self._memory(user_id, first - 1, deadline)
+            if memory is None:
+                break
+            run = _run_of(user_id, rows[done:])
+            found = await asyncio.to_thread(memory.absorb, run)
+            changed += (await self._apply(found, f"synthesis-{first}-{run[-1].entry.position}"))[0]
+            await self._offer(user_id, run)
+            done += len(run)
+            if asyncio.get_running_loop().time() > deadline:
+                break
+        return done, changed
 
     async def rerun(self, accepted: JournaledOperation) -> OperationResult:
         """Look at all entries of the operation's user again."""
         user_id = accepted.operation.user_id
-        self.forget()
+        self.forget(user_id)
         memory, found = UserMemory(), []
-        async for page in self._pages(user_id, None):
+        async for page in self._pages(user_id):
             found += await asyncio.to_thread(memory.absorb, page)
         changed, version = await self._apply(found, accepted.operation_id)
-        async for page in self._pages(user_id, None):
+        async for page in self._pages(user_id):
             for start in range(0, len(page), STEP_ENTRIES):
                 await self._offer(user_id, page[start : start + STEP_ENTRIES])
         return OperationResult(
             OperationState.SUCCEEDED, turns=0, entries=changed, version=version, kind=OperationKind.SYNTHESIZE
         )
 
-    def forget(self) -> None:
-        """Read everything anew: entries were changed or removed, or another process may have written."""
-        self._users.clear()
+    def forget(self, user_id: str | None = None) -> None:
+        """Read everything anew, or all of a user: entries were changed or removed, or another process has written."""
+        if user_id is None:
+            self._users.clear()
+            self._cursor = None
+        self._users.pop(user_id or "", None)
+        self._loading = None
         if self._merger is not None:
             self._merger.forget()
-        self._cursor = None
         self._has_work = True
 
     async def _offer(self, user_id: str, rows: Sequence[EmbeddedEntry]) -> None:
         if self._merger is not None:
             await self._merger.offer(user_id, rows)
 
-    async def _memory(self, user_id: str, cursor: int) -> UserMemory:
-        """What is known of a user's entries up to a position."""
+    async def _memory(self, user_id: str, until: int, deadline: float) -> UserMemory | None:
+        """What is known of a user's entries up to a position; None where reading it goes on in the next step."""
         memory = self._users.get(user_id)
         if memory is None:
-            memory = UserMemory()
-            async for page in self._pages(user_id, cursor):
-                await asyncio.to_thread(memory.absorb, page)
-            self._users[user_id] = memory
+            if self._loading is None or self._loading.user_id != user_id:
+                self._loading = _Loading(user_id)
+            loading = self._loading
+            while not await self._load_page(loading, until):
+                if asyncio.get_running_loop().time() > deadline:
+                    return None
+            self._loading = None
+            memory = self._users[user_id] = loading.memory
         self._users.move_to_end(user_id)
         while len(self._users) > USERS_KEPT:
             self._users.popitem(last=False)
         return memory
 
-    async def _pages(self, user_id: str, until: int | None) -> AsyncIterator[list[EmbeddedEntry]]:
-        """A user's entries up to a position, a page at a time."""
+    async def _load_page(self, loading: _Loading, until: int) -> bool:
+        """Read some more of a user's entries; whether that were all."""
+        rows = await self._storage.list_embedded(loading.user_id, after=loading.after, limit=PAGE_ENTRIES)
+        wanted = [row for row in rows if row.entry.position <= until]
+        if wanted:
+            await asyncio.to_thread(loading.memory.absorb, wanted, compares=False)
+            loading.after = wanted[-1].entry.position
+        return len(wanted) < PAGE_ENTRIES
+
+    async def _pages(self, user_id: str) -> AsyncIterator[list[EmbeddedEntry]]:
+        """A user's entries, a page at a time."""
         after = -1
         while rows := await self._storage.list_embedded(user_id, after=after, limit=PAGE_ENTRIES):
+            yield rows
             after = rows[-1].entry.position
-            wanted = [row for row in rows if until is None or row.entry.position <= until]
-            if wanted:
-                yield wanted
-            if len(wanted) < len(rows) or len(rows) < PAGE_ENTRIES:
-                return
 
     async def _apply(self, found: Sequence[Supersession], cause: str) -> tuple[int, int]:
         """Write what is not written yet; how many entries changed, and the table's version."""
@@ -217,6 +255,11 @@ class Synthesizer:
         self._cursor = after
 
 
+def _run_of(user_id: str, rows: Sequence[EmbeddedEntry]) -> list[EmbeddedEntry]:
+    """The rows of one user with which the sequence begins."""
+    return list(itertools.takewhile(lambda row: row.entry.user_id == user_id, rows))
+
+
 def _superseded(row: EmbeddedEntry, found: Supersession) -> EmbeddedEntry:
     until = row.entry.valid_until or found.valid_until
     return replace(row, entry=replace(row.entry, superseded_by=found.new, valid_until=until))
@@ -225,10 +268,3 @@ def _superseded(row: EmbeddedEntry, found: Supersession) -> EmbeddedEntry:
 def _wordings(entry: Entry) -> tuple[str, ...]:
     is_restated = entry.compressed_by is not None and entry.compressed_by.startswith("llm")
     return (entry.text, entry.lossless_restatement) if is_restated else (entry.text,)
-
-
-def _by_user(rows: Iterable[EmbeddedEntry]) -> dict[str, list[EmbeddedEntry]]:
-    users: dict[str, list[EmbeddedEntry]] = {}
-    for row in rows:
-        users.setdefault(row.entry.user_id, []).append(row)
-    return users

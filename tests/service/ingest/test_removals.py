@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,19 @@ import pytest
 
 from simplemem_service import constants
 from simplemem_service.errors import EmbeddingError
+from simplemem_service.factory import _s3_options
 from simplemem_service.ingest import wire
+from simplemem_service.ingest.journal_upkeep import JournalUpkeep
+from simplemem_service.ingest.receipts import Receipts
+from simplemem_service.ingest.removals import Removals
 from simplemem_service.models.operation import DeletePayload, EditPayload, ErasePayload, OperationState, Receipt
+from simplemem_service.models.query import EntryFilter
 from simplemem_service.storage import maintenance
+from simplemem_service.storage.base import StoreIdentity
+from simplemem_service.storage.lance import LanceStorage
+from simplemem_service.storage.s3_blobs import S3BlobStore
+from tests.support.bucket import BucketServer
+from tests.support.entries import accepted, make_entry, make_operation, make_turn
 from tests.support.memory import Memory, MemoryOpener
 
 RETENTION = timedelta(milliseconds=300)
@@ -128,3 +139,29 @@ async def test_who_is_erased_may_come_back(memory: Memory) -> None:
     await memory.change(ErasePayload())
     again = await memory.say(("Ada", "My cat sleeps."))
     assert (again.entries, await memory.texts()) == (1, ["My cat sleeps."])
+
+
+async def test_nothing_of_an_erased_user_is_left_in_a_bucket(bucket: BucketServer, short_retention: None) -> None:
+    secret = secrets.token_hex(24)
+    place = bucket.place(uuid.uuid4().hex)
+    blobs = S3BlobStore(place)
+    storage = LanceStorage(f"s3://{place.bucket}/{place.prefix}/tables", _s3_options(place), blobs, writes=True)
+    await storage.open(StoreIdentity("tiny", 8))
+    rows = [make_entry(n, user_id="eve" if n == 3 else "ada", text=secret if n == 3 else "text") for n in range(6)]
+    await storage.add_entries(rows)
+    await storage.add_turns([make_turn(3, user_id="eve", text=secret)])
+    receipts = Receipts(blobs)
+    removals = Removals(storage, JournalUpkeep(blobs), receipts, lambda: datetime.now(UTC))
+    await removals.erase(accepted(make_operation([], user="eve", payload=ErasePayload()), "op"))
+    assert holding(bucket._folder, secret)
+    for _ in range(100):
+        await removals.work()
+        if not await receipts.list_open():
+            break
+        await asyncio.sleep(0.05)
+    receipt = await receipts.read("op")
+    assert receipt is not None
+    assert receipt.physically_removed_at is not None
+    assert holding(bucket._folder, secret) == []
+    assert len(await storage.list_entries(EntryFilter(), after=-1, limit=9)) == 5
+    await storage.close()

@@ -58,7 +58,6 @@ async def test_the_next_process_goes_on_where_the_last_one_stopped(open_memory: 
     await step(first)
     second = await open_memory()
     assert not await step(second)
-    assert second.worker._synthesizer._cursor == 0
     await second.say(("Ada", "I live in Rome."), session="later")
     assert await step(second)
     assert (await second.entry("Paris")).superseded_by == (await second.entry("Rome")).entry_id
@@ -124,6 +123,28 @@ async def test_many_entries_are_taken_a_step_at_a_time(memory: Memory, monkeypat
     assert steps == [False, True, False, False]
     assert memory.worker._synthesizer._cursor == 4
     assert (await memory.entry("moved")).superseded_by == (await memory.entry("Oslo")).entry_id
+
+
+async def test_a_long_memory_is_read_over_several_steps(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    await memory.say(*MOVES[:2], *(("Ada", f"My cat sleeps {n} hours a day.") for n in range(6)))
+    for _ in range(3):
+        await step(memory)
+    memory.worker._synthesizer.forget("ada")
+    await memory.say(MOVES[2], session="later")
+    monkeypatch.setattr(synthesizers, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(synthesizers, "PAGE_ENTRIES", 3)
+    assert [await step(memory) for _ in range(4)] == [False, False, True, False]
+    assert (await memory.entry("live in Paris")).superseded_by == (await memory.entry("Rome")).entry_id
+
+
+async def test_users_whose_turns_alternate_are_told_apart(memory: Memory) -> None:
+    for number, text in enumerate(("I live in Paris.", "I live in Rome now.", "I live in Oslo now.")):
+        await memory.say(("Ada", text), user="ada", session=f"s{number}")
+        await memory.say(("Ada", text), user="ben", session=f"s{number}")
+    assert await step(memory)
+    for user in ("ada", "ben"):
+        paris, rome, oslo = await memory.entries(user)
+        assert [one.superseded_by for one in (paris, rome, oslo)] == [rome.entry_id, oslo.entry_id, None]
 
 
 def test_the_vectors_of_a_user_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
