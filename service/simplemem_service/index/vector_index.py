@@ -117,6 +117,8 @@ class _PartitionView:
     """Entry id of each row; may have grown since."""
     row_of: dict[str, int]
     """Row of each entry; may name rows this view does not have yet."""
+    replaced: dict[int, int]
+    """Row that each row of a rewritten entry took the place of, by which this view still finds its own."""
     alive: npt.NDArray[np.bool_]
     """Whether a row still stands; its length is that of the view."""
     context: Matrix
@@ -141,9 +143,14 @@ class _PartitionView:
 
     def rows_of(self, entry_ids: Iterable[str]) -> Rows:
         """Rows of those entries that this view has."""
-        size = len(self.alive)
-        rows = (self.row_of.get(entry_id, size) for entry_id in entry_ids)
-        return np.array([row for row in rows if row < size and self.alive[row]], dtype=np.int64)
+        rows = (self._row(entry_id) for entry_id in entry_ids)
+        return np.array([row for row in rows if row is not None and self.alive[row]], dtype=np.int64)
+
+    def _row(self, entry_id: str) -> int | None:
+        row = self.row_of.get(entry_id)
+        while row is not None and row >= len(self.alive):
+            row = self.replaced.get(row)
+        return row
 
     def ids_of(self, rows: Rows) -> list[str]:
         """Entry ids of rows."""
@@ -179,6 +186,7 @@ class _Partition:
         self._dimension = dimension
         self._ids: list[str] = []
         self._row_of: dict[str, int] = {}
+        self._replaced: dict[int, int] = {}
         self._alive = np.ones(0, dtype=np.bool_)
         self._context = _GrowingArray((dimension,), np.float32)
         self._sentences = _GrowingArray((dimension,), np.float32)
@@ -188,7 +196,11 @@ class _Partition:
     def append(self, row: EmbeddedEntry) -> None:
         """Add an entry, in place of an older one of the same id."""
         entry_id = row.entry.entry_id
-        self.kill(entry_id)
+        before = self._row_of.get(entry_id)
+        if before is not None:
+            self._settle()
+            self._alive[before] = False
+            self._replaced[len(self._ids)] = before
         self._row_of[entry_id] = len(self._ids)
         self._ids.append(entry_id)
         self._context.extend([row.embedding])
@@ -209,6 +221,7 @@ class _Partition:
         return _PartitionView(
             ids=self._ids,
             row_of=self._row_of,
+            replaced=self._replaced,
             alive=self._alive.copy(),
             context=self._context.rows(),
             sentences=self._sentences.rows(),

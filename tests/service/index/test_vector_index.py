@@ -69,6 +69,18 @@ def test_a_snapshot_stays_as_it_was() -> None:
     assert len(index.snapshot().search(CONTEXT, QUERY, ADA, 99)) == 39
 
 
+def test_a_rewritten_entry_keeps_its_score_in_older_snapshots() -> None:
+    index = VectorIndex()
+    rows = [make_entry(place) for place in range(9)]
+    index.apply(rows, [])
+    before = index.snapshot()
+    for number in range(3):
+        index.apply([make_entry(1, text=f"{number}")], [])
+    truth = expected(rows, CONTEXT)
+    assert before.search(CONTEXT, QUERY, ADA, 99) == pytest.approx(truth, abs=1e-6)
+    assert before.scores(CONTEXT, QUERY, ADA, list(truth)) == pytest.approx(truth, abs=1e-6)
+
+
 def test_the_last_deletion_of_a_user_leaves_nothing() -> None:
     index = VectorIndex()
     index.apply([make_entry(0)], [])

@@ -72,4 +72,5 @@ def test_a_question_about_something_else_is_not_disturbed(client: httpx.Client) 
     told = ("Ada", "I live in Paris with my cat Lovelace, who hunts mice.", "2023-01-10")
     tell(client, user, told, *SMALL_TALK[2:], ("Ada", "I live in Rome now.", "2024-05-20"))
     eventually(lambda: superseded(client, user, f"{user}-0"), within=20, what="the older fact superseded")
-    assert search(client, user, "Which animal hunts mice?")[0]["sources"] == [f"{user}-0"]
+    found = search(client, user, "Which animal hunts mice?")
+    assert found[0]["sources"] == [f"{user}-0"], found
