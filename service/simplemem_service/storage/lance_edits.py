@@ -82,13 +82,11 @@ class LanceEdits(Storage):
 
     @override
     async def list_turns(self, user_id: str | None, *, after: int, limit: int) -> list[Turn]:
-        rows = await self._rows(TURNS, filters.owned(user_id, filters.above("position", after)), limit=limit)
-        return schema.turns_from_arrow(rows)
+        return await self._turns(filters.owned(user_id, filters.above("position", after)), limit)
 
     @override
     async def dropped_turns(self, user_id: str | None, least_density: float, limit: int) -> list[Turn]:
-        predicate = filters.owned(user_id, filters.at_least("dropped_density", least_density))
-        return schema.turns_from_arrow(await self._rows(TURNS, predicate, limit=limit))
+        return await self._turns(filters.owned(user_id, filters.at_least("dropped_density", least_density)), limit)
 
     @override
     async def update_turns(self, turns: Sequence[Turn]) -> None:
@@ -199,6 +197,10 @@ class LanceEdits(Storage):
     async def _embedded(self, predicate: str, limit: int | None = None) -> list[EmbeddedEntry]:
         rows = await self._rows(ENTRIES, predicate, limit=limit)
         return schema.entries_from_arrow(rows) if rows is not None else []
+
+    async def _turns(self, predicate: str, limit: int) -> list[Turn]:
+        rows = await self._rows(TURNS, predicate, limit=limit)
+        return schema.turns_from_arrow(rows) if rows is not None else []
 
     async def _revisions(self, predicate: str) -> list[Revision]:
         async with converted():

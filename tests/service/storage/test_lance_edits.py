@@ -159,6 +159,8 @@ async def test_after_the_retention_no_file_holds_what_was_removed(
     assert await storage.count_user("eve") == Removed(0, 0, 0)
     assert (await storage.read_changes(version - 1)).deleted == ("entry-000007",)
     mark = await storage.purge(drops_indices=True)
+    changes = await storage.read_changes(version)
+    assert (changes.upserted, changes.deleted, changes.is_complete) == ((), (), False)
     assert not await storage.is_purged(mark)
     assert holding(tmp_path, secret)
     await asyncio.sleep(0.3)
@@ -169,6 +171,14 @@ async def test_after_the_retention_no_file_holds_what_was_removed(
     assert await storage.count_user("ada") == Removed(entries=49, turns=1, revisions=1)
     again = await storage.purge(drops_indices=True)
     assert await storage.is_purged(again)
+
+
+async def test_a_reader_that_comes_before_the_writer_finds_nothing(tmp_path: Path) -> None:
+    reader = LanceStorage(str(tmp_path / "tables"), {}, LocalBlobStore(tmp_path), writes=False)
+    await reader.open(TINY)
+    assert await reader.list_turns(None, after=-1, limit=9) == []
+    assert await reader.list_embedded(None, after=-1, limit=9) == []
+    assert await reader.history("entry-000001") == []
 
 
 async def test_turns_of_an_older_version_get_their_order(tmp_path: Path) -> None:
