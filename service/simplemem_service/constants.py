@@ -98,14 +98,24 @@ PAGE_MAX = 1_000
 """Entries on one page."""
 CONCURRENT_REQUESTS_MAX = 100
 """Searches in progress at a time; beyond it the answer is 429."""
+EMBEDDING_TEXTS_MAX = 8_192
+"""Texts that POST /v1/embeddings has in progress at a time, about a minute of work on two cores; beyond it the answer
+is 429. A request of more than that is taken when nothing else waits."""
 COMPRESS_TIMEOUT = timedelta(minutes=10)
 """How long POST /compress waits for the end of its operation."""
 COMPRESS_POLL = timedelta(milliseconds=50)
 """How often POST /compress looks at its operation."""
+WAIT_TIMEOUT = timedelta(seconds=60)
+"""How long a change with `?wait=true` is waited for; then the answer is 202 all the same."""
 RETRY_AFTER_SECONDS = 1
 """What a 429 or 503 asks the caller to wait, in seconds."""
 TOKEN_REFRESH = timedelta(seconds=2)
 """How often the folder of tokens is looked at."""
+REQUESTS_PER_SECOND = 200.0
+"""Requests a second of one token, unless its file says otherwise: more than one pod answers on two cores, so that it
+stops only what runs wild."""
+RATE_BURST_SECONDS = 2.0
+"""Seconds of its rate that a token may save up and use at once."""
 KEEP_ALIVE = timedelta(seconds=30)
 """How long an idle connection stays open."""
 READY_POLL = timedelta(milliseconds=20)

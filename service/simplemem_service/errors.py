@@ -4,6 +4,7 @@ ServiceError
 |- TransientError          a retry may help
 |  |- StorageUnavailableError
 |  |- OverloadedError
+|  |  |- RateLimitedError
 |  |- NotReadyError
 |  |- LeaseLostError
 |  |- LlmError
@@ -17,6 +18,8 @@ ServiceError
    |- NotFoundError
    |- ConflictError
    |- UnauthorizedError
+   |- ForbiddenError
+   |- OperationFailedError
    |- LlmRejectedError
    |  |- LlmTooLongError
    |- BudgetExceededError
@@ -48,6 +51,16 @@ class OverloadedError(TransientError):
     """A queue is full; the caller should wait and try again."""
 
     code = "Overloaded"
+
+
+class RateLimitedError(OverloadedError):
+    """A caller sends more requests than its token may."""
+
+    code = "RateLimited"
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class NotReadyError(TransientError):
@@ -140,6 +153,18 @@ class UnauthorizedError(PermanentError):
     """The bearer token is missing or wrong."""
 
     code = "Unauthorized"
+
+
+class ForbiddenError(PermanentError):
+    """The bearer token is good, and not for this."""
+
+    code = "Forbidden"
+
+
+class OperationFailedError(PermanentError):
+    """A change was accepted and could not be applied."""
+
+    code = "OperationFailed"
 
 
 class LlmRejectedError(PermanentError):

@@ -68,6 +68,7 @@ class Service:
         self.embedding: Embedding | None = None
         self.parts: Parts | None = None
         self.searches = 0
+        self.encoding = 0
         self.counts = StoreCounts(entries=0, turns=0, size_bytes=0)
         self._awaited = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from simplemem_service.api import compress, embeddings, health, memories, operations, retrieve
+from simplemem_service.api import changes, compress, embeddings, health, memories, operations, retrieve
 from simplemem_service.api.middleware import BodyLimitMiddleware, RequestIdMiddleware
+from simplemem_service.api.problem_schema import COMMON
 from simplemem_service.api.problems import add_handlers
 from simplemem_service.config import Config, Role
 from simplemem_service.lifecycle import Service
@@ -34,8 +35,8 @@ def create_app(config: Config) -> FastAPI:
     app.add_middleware(RequestIdMiddleware)
     app.include_router(health.router)
     if config.role.serves:
-        for module in (compress, operations, retrieve, memories):
-            app.include_router(module.router)
+        for module in (compress, operations, retrieve, memories, changes):
+            app.include_router(module.router, responses=COMMON)
     if config.role is Role.EMBEDDING:
-        app.include_router(embeddings.router)
+        app.include_router(embeddings.router, responses=COMMON)
     return app

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ STATUS_BY_ERROR: tuple[tuple[type[errors.ServiceError], int], ...] = (
     (errors.NotFoundError, 404),
     (errors.ConflictError, 409),
     (errors.UnauthorizedError, 401),
+    (errors.ForbiddenError, 403),
+    (errors.OperationFailedError, 409),
     (errors.IdentityMismatchError, 503),
     (errors.ModelNotFoundError, 503),
 )
@@ -34,6 +37,7 @@ STATUS_BY_ERROR: tuple[tuple[type[errors.ServiceError], int], ...] = (
 CODES = {
     400: "BadRequest",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "NotFound",
     405: "MethodNotAllowed",
     413: "TooLarge",
@@ -45,6 +49,7 @@ CODES = {
 TITLES = {
     400: "Bad request",
     401: "Not authorised",
+    403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
@@ -101,10 +106,13 @@ async def _service_error(request: Request, error: Exception) -> JSONResponse:
     status = next((status for kind, status in STATUS_BY_ERROR if isinstance(error, kind)), 500)
     code = error.code if isinstance(error, errors.ServiceError) else "InternalError"
     field = error.field if isinstance(error, errors.InvalidInputError) else None
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.RateLimitedError):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
     if status >= 500:
         fields = {"request_id": request_id_of(request.scope), "code": code, "error": str(error)}
         logger.warning("request refused", extra=fields)
-    return problem(request, status, code, str(error), field=field)
+    return problem(request, status, code, str(error), field=field, headers=headers)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from fastapi import APIRouter
 
-from simplemem_service.api.context import Caller, PartsOf, ServiceOf
+from simplemem_service.api.context import PartsOf, Reader, ServiceOf
 from simplemem_service.api.schemas import HitOut, PlanOut, RetrieveIn, RetrieveOut, SearchIn, SearchOut
 from simplemem_service.constants import CONCURRENT_REQUESTS_MAX
 from simplemem_service.errors import NotReadyError, OverloadedError
@@ -18,18 +19,18 @@ router = APIRouter(tags=["ask"])
 
 
 @router.post("/v1/search", summary="Find memories")
-async def search(body: SearchIn, service: ServiceOf, parts: PartsOf, _caller: Caller) -> SearchOut:
+async def search(caller: Reader, body: SearchIn, service: ServiceOf, parts: PartsOf) -> SearchOut:
     """Results best first, and one text of them that fits `max_tokens`."""
     started = time.perf_counter()
     defaults = parts.store.retrieval
-    found = await _retrieve(
+    found = await find(
         service,
         parts,
         Query(
             text=body.query,
             top_k=body.top_k or defaults.top_k,
             max_tokens=body.max_tokens or defaults.max_tokens,
-            filter=body.filter.to_model(),
+            filter=replace(body.filter.to_model(), user_id=caller.narrow(body.filter.user_id)),
             explain=body.explain,
         ),
     )
@@ -43,20 +44,21 @@ async def search(body: SearchIn, service: ServiceOf, parts: PartsOf, _caller: Ca
 
 
 @router.post("/retrieve", summary="Find memories, the documented call")
-async def retrieve(body: RetrieveIn, service: ServiceOf, parts: PartsOf, _caller: Caller) -> RetrieveOut:
+async def retrieve(caller: Reader, body: RetrieveIn, service: ServiceOf, parts: PartsOf) -> RetrieveOut:
     """The same search with the store's settings."""
     defaults = parts.store.retrieval
     query = Query(
         text=body.query,
         top_k=body.top_k or defaults.top_k,
         max_tokens=defaults.max_tokens,
-        filter=EntryFilter(user_id=body.user_id),
+        filter=EntryFilter(user_id=caller.narrow(body.user_id)),
     )
-    found = await _retrieve(service, parts, query)
+    found = await find(service, parts, query)
     return RetrieveOut.model_construct(results=[HitOut.of_hit(hit) for hit in found.hits])
 
 
-async def _retrieve(service: Service, parts: Parts, query: Query) -> Retrieved:
+async def find(service: Service, parts: Parts, query: Query) -> Retrieved:
+    """What answers a query. Raises `OverloadedError` if too many searches are in progress."""
     if parts.retriever is None:
         raise NotReadyError("this pod ingests only; ask a retrieval pod")
     if service.searches >= CONCURRENT_REQUESTS_MAX:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from simplemem_service import constants
 from simplemem_service.models.entry import Entry
-from simplemem_service.models.operation import GivenTurn, OperationState
+from simplemem_service.models.operation import GivenTurn
 from simplemem_service.models.query import EntryFilter, Hit, SearchPlan
 
 
@@ -51,10 +51,19 @@ TopK = Annotated[int, Field(ge=1, le=constants.TOP_K_MAX)]
 """How many entries to return, at most."""
 
 
-class Wire(BaseModel):
-    """Base of requests: unknown fields are refused, since a misspelt one would be passed over."""
+WIRE = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+"""Of requests: unknown fields are refused, since a misspelt one would be passed over."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+class Wire(BaseModel):
+    """Base of requests."""
+
+    model_config = WIRE
+
+
+def example(value: dict[str, Any]) -> ConfigDict:
+    """Configuration that shows a body in the description of the API."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
 
 
 class TurnIn(Wire):
@@ -77,29 +86,27 @@ class TurnIn(Wire):
 class TurnsIn(Wire):
     """Turns of one session, in order."""
 
-    user_id: Id = constants.DEFAULT_USER
-    """Whose memory."""
+    model_config = WIRE | example(
+        {
+            "user_id": "ada",
+            "session_id": "monday",
+            "turns": [
+                {
+                    "id": "m-1",
+                    "speaker": "Ada",
+                    "text": "I moved to Rome yesterday.",
+                    "timestamp": "2026-03-01T10:00:00Z",
+                }
+            ],
+        }
+    )
+
+    user_id: Id | None = None
+    """Whose memory; none: the token's user, or `default`."""
     session_id: Id = constants.DEFAULT_SESSION
     """Which conversation; turns sent later to the same session continue it."""
     turns: Annotated[list[TurnIn], Field(min_length=1, max_length=constants.TURNS_MAX)]
     """What was said."""
-
-
-class AcceptedOut(BaseModel):
-    """Turns that are durable."""
-
-    operation_id: str
-
-
-class OperationOut(BaseModel):
-    """How far an operation has come; Succeeded once its entries can be found through this address."""
-
-    operation_id: str
-    state: OperationState
-    turns: int
-    entries: int
-    dropped: int
-    error: str | None = None
 
 
 class CompressIn(Wire):
@@ -107,10 +114,14 @@ class CompressIn(Wire):
     for the user.
     """
 
+    model_config = WIRE | example(
+        {"raw_conversation": "[2026-03-01T10:00] Ada: I moved to Rome.\nBen: How is it?", "user_id": "ada"}
+    )
+
     raw_conversation: Annotated[str, Field(min_length=1, max_length=constants.RAW_CONVERSATION_MAX_CHARS)]
     """The text."""
-    user_id: Id = constants.DEFAULT_USER
-    """Whose memory."""
+    user_id: Id | None = None
+    """Whose memory; none: the token's user, or `default`."""
     session_id: Id | None = None
     """Which conversation; none: a new one."""
 
@@ -161,6 +172,8 @@ class PageIn(FilterIn):
 class RetrieveIn(Wire):
     """A question, the documented way."""
 
+    model_config = WIRE | example({"query": "Where does Ada live?", "top_k": 5, "user_id": "ada"})
+
     query: Question
     """The question."""
     top_k: TopK | None = None
@@ -171,6 +184,15 @@ class RetrieveIn(Wire):
 
 class SearchIn(Wire):
     """A question."""
+
+    model_config = WIRE | example(
+        {
+            "query": "Where does Ada live?",
+            "top_k": 5,
+            "max_tokens": 400,
+            "filter": {"user_id": "ada", "persons": ["Ada"], "from": "2026-01-01T00:00:00Z"},
+        }
+    )
 
     query: Question
     """The question."""
@@ -260,16 +282,3 @@ class EntriesOut(BaseModel):
 
     entries: list[EntryOut]
     next_cursor: str | None
-
-
-class EmbeddingsIn(BaseModel):
-    """OpenAI's request; fields that do not apply are passed over."""
-
-    input: (
-        Annotated[str, Field(min_length=1, max_length=constants.TEXT_MAX_CHARS)]
-        | Annotated[
-            list[Annotated[str, Field(min_length=1, max_length=constants.TEXT_MAX_CHARS)]],
-            Field(min_length=1, max_length=2048),
-        ]
-    )
-    model: str = ""

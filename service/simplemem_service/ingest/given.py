@@ -9,7 +9,7 @@ from typing import Any
 
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.errors import ConflictError, InvalidInputError, NotFoundError
-from simplemem_service.ingest.identity import identify_entry
+from simplemem_service.ingest.identity import identify_entry, identify_turns
 from simplemem_service.ingest.positions import Positions
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
 from simplemem_service.models.operation import (
@@ -57,7 +57,7 @@ class GivenEntries:
         self._clock = clock
 
     async def add(self, accepted: JournaledOperation, payload: EntriesPayload) -> OperationResult:
-        """Write those entries whose ids are not there yet.
+        """Write those entries whose ids are not there yet, after the turns that come with them.
 
         Raises `ConflictError` if an id is another user's.
         """
@@ -70,13 +70,23 @@ class GivenEntries:
         foreign = [row.entry.entry_id for row in there if row.entry.user_id != operation.user_id]
         if foreign:
             raise ConflictError(f"entry '{foreign[0]}' belongs to another user; give it another id")
+        await self._keep_turns(accepted)
         known = {row.entry.entry_id for row in there}
         fresh = [entry for entry_id, entry in entries.items() if entry_id not in known]
         first = await self._positions.take_entries(len(fresh))
         numbered = [replace(entry, position=position) for position, entry in enumerate(fresh, start=first)]
         version = await self._storage.add_entries(await self._embed_in_sessions(numbered))
         unchanged = len(payload.entries) - len(fresh)
-        return _succeeded(OperationKind.ENTRIES, entries=len(fresh), version=version, unchanged=unchanged)
+        done = _succeeded(OperationKind.ENTRIES, entries=len(fresh), version=version, unchanged=unchanged)
+        return replace(done, turns=len(operation.turns))
+
+    async def _keep_turns(self, accepted: JournaledOperation) -> None:
+        """Keep the operation's turns as they are; nothing is made of them."""
+        turns = {turn.key: turn for turn in identify_turns(accepted)}
+        known = await self._storage.known_turns(list(turns))
+        fresh = [turn for key, turn in turns.items() if key not in known]
+        first = await self._positions.take_turns(len(fresh))
+        await self._storage.add_turns([replace(turn, position=n) for n, turn in enumerate(fresh, start=first)])
 
     async def edit(self, accepted: JournaledOperation, payload: EditPayload) -> OperationResult:
         """Set fields of an entry.

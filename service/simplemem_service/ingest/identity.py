@@ -20,12 +20,17 @@ def digest(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
 
 
+def owner_digest(user_id: str) -> str:
+    """What a finished operation says of whose it is, without naming the user."""
+    return digest("owner", user_id)[:KEY_CHARS]
+
+
 def identify_turns(accepted: JournaledOperation) -> list[Turn]:
     """The turns of an operation with their keys, the same at every reading of the journal.
 
     A turn with the caller's id is the same as another with that id and text in its session; one with a time is the
     same as another of that speaker, text and time; one with neither is only ever itself, as is its operation's
-    retry under the same Idempotency-Key.
+    retry under the same Idempotency-Key. One that comes from another store keeps the key it has there.
     """
     operation = accepted.operation
     return [_identify(turn, index, accepted) for index, turn in enumerate(operation.turns)]
@@ -40,7 +45,7 @@ def _identify(turn: GivenTurn, index: int, accepted: JournaledOperation) -> Turn
         key = digest("time", *place, turn.speaker, turn.text, turn.timestamp.isoformat())
     else:
         key = digest("place", operation.idempotency or accepted.operation_id, str(index))
-    key = key[:KEY_CHARS]
+    key = turn.key or key[:KEY_CHARS]
     return Turn(
         key=key,
         id=turn.id if turn.id is not None else key,
@@ -50,6 +55,7 @@ def _identify(turn: GivenTurn, index: int, accepted: JournaledOperation) -> Turn
         text=turn.text,
         timestamp=turn.timestamp,
         received_at=operation.received_at,
+        dropped_density=turn.dropped_density,
     )
 
 

@@ -38,7 +38,7 @@ from simplemem_service.errors import (
     OverloadedError,
 )
 from simplemem_service.ingest import segment as segments
-from simplemem_service.ingest.identity import digest
+from simplemem_service.ingest.identity import digest, owner_digest
 from simplemem_service.ingest.receipts import Receipts
 from simplemem_service.models.operation import (
     JournaledOperation,
@@ -159,6 +159,10 @@ class Journal:
 
     async def finish(self, segment: OpenSegment, results: Sequence[OperationResult]) -> None:
         """Record how the operations of a segment ended, and let it wait no longer."""
+        results = [
+            replace(result, owner=owner_digest(accepted.operation.user_id))
+            for accepted, result in zip(segment.operations, results, strict=True)
+        ]
         for accepted, result in zip(segment.operations, results, strict=True):
             if result.state is OperationState.FAILED:
                 line = segments.encode_operation(accepted.operation)
@@ -167,7 +171,7 @@ class Journal:
         await self._blobs.delete(f"{OPEN}/{segment.name}")
         # Worked off before, by a process that died here: its results stand.
         if is_new:
-            self._cache(segment.name, list(results))
+            self._cache(segment.name, results)
 
     async def read_operation(self, operation_id: str) -> OperationStatus:
         """What is known of an operation. Raises `NotFoundError`."""
@@ -182,7 +186,7 @@ class Journal:
         result = results[index] if index < len(results) else None
         if result is None or result.receipt is not None:
             result = await self._with_receipt(operation_id, result)
-        return OperationStatus(operation_id, result.state, result.turns, result, result.kind)
+        return OperationStatus(operation_id, result.state, result.turns, result, result.kind, result.owner)
 
     async def _with_receipt(self, operation_id: str, result: OperationResult | None) -> OperationResult:
         """The result with its latest receipt, which also stands for a result that is kept no more."""
@@ -192,7 +196,14 @@ class Journal:
         if receipt is None:
             raise NotFoundError(f"operation '{operation_id}' does not exist, or ended too long ago")
         deleted = receipt.removed.get("entries", 0)
-        return OperationResult(OperationState.SUCCEEDED, turns=0, kind=receipt.kind, deleted=deleted, receipt=receipt)
+        return OperationResult(
+            OperationState.SUCCEEDED,
+            turns=0,
+            kind=receipt.kind,
+            deleted=deleted,
+            receipt=receipt,
+            owner=owner_digest(receipt.user_id),
+        )
 
     def _describe_waiting(
         self, operation_id: str, index: int, operations: Sequence[JournaledOperation]
@@ -202,7 +213,8 @@ class Journal:
         is_running = segments.split_operation_id(operation_id)[0] in self.running
         state = OperationState.RUNNING if is_running else OperationState.PENDING
         operation = operations[index].operation
-        return OperationStatus(operation_id, state, len(operation.turns), kind=operation.kind)
+        owner = owner_digest(operation.user_id)
+        return OperationStatus(operation_id, state, len(operation.turns), kind=operation.kind, owner=owner)
 
     async def _read_damaged(self, segment: str, index: int) -> list[OperationResult]:
         if await self._blobs.get(f"{DAMAGED}/{segment}") is None:

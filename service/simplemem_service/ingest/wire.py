@@ -28,6 +28,7 @@ from simplemem_service.models.operation import (
 )
 
 _PAYLOAD_OF = {kind: payload for payload, kind in KIND_OF.items()}
+_IMPORTED = frozenset({"key", "dropped_density"})
 _ENTRY_TIMES = TIME_FIELDS | {"created_at"}
 _ENTRY_LISTS = LIST_FIELDS | {"sources"}
 
@@ -37,7 +38,7 @@ def encode_operation(operation: Operation) -> dict[str, Any]:
     encoded: dict[str, Any] = {
         "user_id": operation.user_id,
         "session_id": operation.session_id,
-        "turns": [_plain(asdict(turn)) for turn in operation.turns],
+        "turns": [_encode_turn(turn) for turn in operation.turns],
         "received_at": operation.received_at.isoformat(),
         "idempotency": operation.idempotency,
     }
@@ -101,6 +102,12 @@ def sealed(receipt: Receipt) -> Receipt:
     """The receipt with its digest: SHA-256 of its other fields as JSON with sorted keys."""
     content = encode_receipt(replace(receipt, sha256=""))
     return replace(receipt, sha256=digest("receipt", json.dumps(content, sort_keys=True)))
+
+
+def _encode_turn(turn: GivenTurn) -> dict[str, Any]:
+    """A turn; what only an import says is left out where it says nothing, since older versions do not know it."""
+    encoded = _plain(asdict(turn))
+    return {name: value for name, value in encoded.items() if value is not None or name not in _IMPORTED}
 
 
 def _encode_payload(payload: Payload) -> dict[str, Any]:

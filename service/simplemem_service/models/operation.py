@@ -4,8 +4,9 @@ Everything that changes data is an `Operation`: it is appended to the journal, a
 and applied by the one writer in the order of the journal. What it does follows from its payload; `kind` names it.
 
     payload               kind         does
-    none                  Turns        compress the operation's `turns` (the only kind that has any)
-    EntriesPayload        Entries      write entries as they are given, embedded here; an id that is there is left alone
+    none                  Turns        compress the operation's `turns`
+    EntriesPayload        Entries      write entries as they are given, embedded here; one that is there stays as it is.
+                                       The operation's `turns`, those of an import, are kept beside them as they are
     EditPayload           Edit         change fields of one entry; the former row goes to its history
     DeletePayload         Delete       remove entries, the turns that only they cite, and their histories
     ErasePayload          Erase        remove everything of the operation's user
@@ -80,6 +81,10 @@ class GivenTurn:
     """The caller's id, if given."""
     timestamp: datetime | None = None
     """When it was said, aware, UTC; None if not given."""
+    key: str | None = None
+    """Its key in the store that it was exported from; None: worked out."""
+    dropped_density: float | None = None
+    """Density for which that store dropped it; None where entries were made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,7 @@ class EntriesPayload:
     """Entries to write as they are given."""
 
     entries: tuple[GivenEntry, ...]
-    """In order; at least one."""
+    """In order; none where the operation has turns alone."""
 
 
 TEXT_FIELDS = frozenset({"lossless_restatement"})
@@ -205,7 +210,7 @@ class Operation:
     session_id: str
     """Which conversation; of no meaning where the payload names entries."""
     turns: tuple[GivenTurn, ...]
-    """What was said, in order; empty where there is a payload."""
+    """What was said, in order; empty where there is a payload other than `EntriesPayload`."""
     received_at: datetime
     """When the request came, aware, UTC."""
     idempotency: str = ""
@@ -220,8 +225,8 @@ class Operation:
 
     @property
     def size(self) -> int:
-        """Turns or entries given; 0 where it gives none."""
-        return len(self.payload.entries) if isinstance(self.payload, EntriesPayload) else len(self.turns)
+        """Turns and entries given; 0 where it gives none."""
+        return len(self.turns) + (len(self.payload.entries) if isinstance(self.payload, EntriesPayload) else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +283,8 @@ class OperationResult:
     """Entries removed."""
     receipt: Receipt | None = None
     """Of a removal."""
+    owner: str = ""
+    """Digest of the user's id, by which the operation is hidden from others; empty where an older version wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,3 +301,5 @@ class OperationStatus:
     """How it ended, once it has."""
     kind: OperationKind = OperationKind.TURNS
     """What it does."""
+    owner: str = ""
+    """Digest of the user's id; empty where it is not known."""

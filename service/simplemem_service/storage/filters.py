@@ -13,6 +13,10 @@ from lancedb.expr import Expr, col, lit
 
 from simplemem_service.models.query import EntryFilter
 
+_LOWER_PERSONS = "string_to_array(lower(array_to_string(persons, '\x1f')), '\x1f')"
+"""The list of persons in lower case, as a search compares them; SQL has no such function of lists, so it goes through
+one text, joined by a control character that no name holds."""
+
 
 def entry_predicate(where: EntryFilter, *, after: int | None = None) -> str:
     """The SQL of a filter: entries that match all its fields, with a position above `after`."""
@@ -30,7 +34,7 @@ def entry_predicate(where: EntryFilter, *, after: int | None = None) -> str:
     if where.until is not None:
         conditions.append(col("timestamp") <= lit(where.until.astimezone(UTC)))
     # Functions of lists are no part of lancedb.expr (0.40); the literal is quoted by it all the same.
-    persons = [f"array_has(persons, {lit(person).to_sql()})" for person in where.persons]
+    persons = [f"array_has({_LOWER_PERSONS}, {lit(person.lower()).to_sql()})" for person in where.persons]
     return " AND ".join([*(f"({condition.to_sql()})" for condition in conditions), *persons]) or "true"
 
 

@@ -22,11 +22,15 @@ def test_accepted_turns_can_be_found_once_their_operation_has_succeeded(client: 
     ended = finish(client, answer.json()["operation_id"])
     assert ended == {
         "operation_id": answer.json()["operation_id"],
+        "kind": "Turns",
         "state": "Succeeded",
         "turns": 1,
         "entries": 1,
         "dropped": 0,
+        "unchanged": 0,
+        "deleted": 0,
         "error": None,
+        "receipt": None,
     }
     found = client.post("/v1/search", json={"query": "Who keeps bees?", "filter": {"user_id": "bees"}}).json()
     assert [result["sources"] for result in found["results"]] == [["b1"]]

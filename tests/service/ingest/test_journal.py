@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from simplemem_service.errors import (
     StorageUnavailableError,
 )
 from simplemem_service.ingest import journal as journals
+from simplemem_service.ingest.identity import owner_digest
 from simplemem_service.ingest.journal import Journal, idempotency_hash
 from simplemem_service.models.operation import JournaledOperation, OperationResult, OperationState
 from simplemem_service.storage.local_blobs import LocalBlobStore
@@ -83,7 +85,9 @@ async def test_an_operation_is_followed_from_pending_to_its_end(journal: Journal
     await finish_all(journal)
     for one in (journal, Journal(LocalBlobStore(tmp_path))):
         status = await one.read_operation(operation_id)
-        assert (status.state, status.result) == (OperationState.SUCCEEDED, succeeded(2))
+        assert status.state is OperationState.SUCCEEDED
+        assert status.result == replace(succeeded(2), owner=status.owner)
+        assert status.owner == owner_digest("ada")
     assert await journal.list_open() == []
 
 
@@ -143,7 +147,8 @@ async def test_a_segment_worked_off_twice_keeps_its_first_results(journal: Journ
     await journal.finish(segment, [succeeded()])
     await Journal(LocalBlobStore(tmp_path)).finish(segment, [OperationResult(OperationState.SUCCEEDED, turns=1)])
     for one in (journal, Journal(LocalBlobStore(tmp_path))):
-        assert (await one.read_operation(operation_id)).result == succeeded()
+        result = (await one.read_operation(operation_id)).result
+        assert result == replace(succeeded(), owner=owner_digest("ada"))
 
 
 async def test_names_that_are_no_segments_are_passed_over(journal: Journal, tmp_path: Path) -> None:

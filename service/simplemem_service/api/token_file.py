@@ -1,0 +1,99 @@
+"""What a file of a token Secret says: pure.
+
+Its content is one of
+
+    s3cr3t                                                       the token alone; scope admin
+    {"token": "s3cr3t", "scopes": ["read"], "user_id": "alice", "requests_per_second": 20}
+    token = s3cr3t                                               the same, a line each; scopes separated by commas
+    scopes = read, write
+
+Only `token` is needed; without `scopes` it has admin.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from simplemem_service.api.access import Caller, Scope
+from simplemem_service.constants import ID_MAX_CHARS, REQUESTS_PER_SECOND
+from simplemem_service.errors import ConfigError
+
+_LINE = re.compile(r"\s*(token|scopes|user_id|requests_per_second)\s*=\s*(.*?)\s*")
+_Secret = Annotated[str, Field(min_length=1, pattern=r"^[\x21-\x7e]+$")]
+
+
+class TokenFields(BaseModel):
+    """The fields of a token file."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    token: _Secret
+    """The secret: printable ASCII without spaces, as it travels in a header."""
+    scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({Scope.ADMIN})
+    """What it may be used for."""
+    user_id: Annotated[str, Field(min_length=1, max_length=ID_MAX_CHARS)] | None = None
+    """The only user whose memory it opens."""
+    requests_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = REQUESTS_PER_SECOND
+    """How many requests it may send, on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownToken:
+    """A token and its owner."""
+
+    secret: bytes
+    """The token."""
+    caller: Caller
+    """Whose it is."""
+
+
+def parse_token_file(name: str, content: bytes) -> KnownToken:
+    """The token in a file of that name. Raises `ConfigError`, which says what is wrong and nothing of the content."""
+    try:
+        fields = TokenFields.model_validate(_read_fields(content.decode("utf-8").strip()))
+    except UnicodeDecodeError:
+        raise ConfigError("not UTF-8 text") from None
+    except ValidationError as error:
+        # Only places and kinds: the values, which may be secrets, are left out, and the cause that holds them.
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in one['loc'])}: {one['type']}"
+            for one in error.errors(include_input=False, include_context=False, include_url=False)
+        )
+        raise ConfigError(_without_unknown_names(wrong)) from None
+    caller = Caller(name, fields.scopes, fields.user_id, fields.requests_per_second)
+    return KnownToken(fields.token.encode("ascii"), caller)
+
+
+def _read_fields(text: str) -> dict[str, Any]:
+    if text.startswith("{"):
+        return _read_json(text)
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines or not _LINE.fullmatch(lines[0]):
+        return {"token": text}
+    fields: dict[str, Any] = {}
+    for number, line in enumerate(lines, start=1):
+        match = _LINE.fullmatch(line)
+        if match is None or match[1] in fields:
+            raise ConfigError(f"line {number}: must be `name = value`, each name once")
+        fields[match[1]] = match[2]
+    if "scopes" in fields:
+        fields["scopes"] = [scope.strip() for scope in fields["scopes"].split(",")]
+    return fields
+
+
+def _read_json(text: str) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ConfigError("begins like JSON and is none") from None
+    return fields
+
+
+def _without_unknown_names(wrong: str) -> str:
+    """The description without names of fields that do not exist, which may be a secret on the wrong side."""
+    return re.sub(r"[^;]*: extra_forbidden", " a field that does not exist", wrong).strip()
