@@ -15,6 +15,7 @@ ServiceError
    |- EmbeddingError
    |- DamagedSegmentError
    |- InvalidInputError
+   |  |- ImportLineError
    |- NotFoundError
    |- ConflictError
    |- UnauthorizedError
@@ -135,6 +136,14 @@ class InvalidInputError(PermanentError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class ImportLineError(InvalidInputError):
+    """A line of an import is wrong; nothing from it on is applied."""
+
+    def __init__(self, line: int, field: str, reason: str) -> None:
+        super().__init__(field, f"line {line}: {field}: {reason}")
+        self.line = line
 
 
 class NotFoundError(PermanentError):

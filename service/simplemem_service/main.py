@@ -7,7 +7,17 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from simplemem_service.api import changes, compress, embeddings, health, memories, operations, retrieve
+from simplemem_service.api import (
+    changes,
+    compress,
+    embeddings,
+    export,
+    health,
+    import_lines,
+    memories,
+    operations,
+    retrieve,
+)
 from simplemem_service.api.middleware import BodyLimitMiddleware, RequestIdMiddleware
 from simplemem_service.api.problem_schema import COMMON
 from simplemem_service.api.problems import add_handlers
@@ -35,7 +45,7 @@ def create_app(config: Config) -> FastAPI:
     app.add_middleware(RequestIdMiddleware)
     app.include_router(health.router)
     if config.role.serves:
-        for module in (compress, operations, retrieve, memories, changes):
+        for module in (compress, operations, retrieve, memories, changes, export, import_lines):
             app.include_router(module.router, responses=COMMON)
     if config.role is Role.EMBEDDING:
         app.include_router(embeddings.router, responses=COMMON)

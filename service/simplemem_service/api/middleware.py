@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from simplemem_service.constants import BODY_MAX_BYTES
 
 REQUEST_ID = "x-request-id"
+STREAMED = frozenset({"/v1/import"})
+"""Paths whose bodies may be of any size, since they are never held as a whole."""
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -57,7 +59,7 @@ class BodyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request whose body is counted."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in STREAMED:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "0")

@@ -112,7 +112,8 @@ async def _service_error(request: Request, error: Exception) -> JSONResponse:
     if status >= 500:
         fields = {"request_id": request_id_of(request.scope), "code": code, "error": str(error)}
         logger.warning("request refused", extra=fields)
-    return problem(request, status, code, str(error), field=field, headers=headers)
+    more = {"line": error.line} if isinstance(error, errors.ImportLineError) else {}
+    return problem(request, status, code, str(error), field=field, headers=headers, **more)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -30,9 +30,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     _write_tokens(folder / "tokens")
     server = Server(folder, {"SIMPLEMEM_TOKENS": str(folder / "tokens")}, access={"tokenSecretName": "t"})
     server.start()
-    server.wait_ready()
-    yield server
-    assert server.stop() == 0, server.log()[-2000:]
+    try:
+        server.wait_ready()
+        yield server
+        assert server.stop() == 0, server.log()[-2000:]
+    finally:
+        server.kill()
 
 
 @pytest.fixture(scope="package")

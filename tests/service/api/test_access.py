@@ -113,6 +113,8 @@ def test_no_more_passes_than_rate_and_burst_allow(rate: float, pauses: list[floa
         ("GET", "/v1/entries/x", None, "read"),
         ("GET", "/v1/entries/x/history", None, "read"),
         ("GET", "/v1/status", None, "read"),
+        ("GET", "/v1/export", None, "read"),
+        ("POST", "/v1/import", None, "write"),
         ("POST", "/v1/entries", {"entries": [{"lossless_restatement": "A."}]}, "write"),
         ("PATCH", "/v1/entries/x", {"location": "Rome"}, "write"),
         ("DELETE", "/v1/entries/x", None, "write"),
@@ -155,6 +157,7 @@ def test_a_bound_token_sees_and_changes_its_own_user_only(login: Login) -> None:
         alice.post("/v1/entries", json={"user_id": "bob", "entries": [{"lossless_restatement": "A."}]}),
         alice.post("/v1/undo", json={"user_id": "bob", "cause": "x"}),
         alice.delete("/v1/entries", params={"user_id": "bob"}),
+        alice.get("/v1/export", params={"user_id": "bob"}),
     ]
     assert {(answer.status_code, answer.json()["code"]) for answer in foreign} == {(403, "Forbidden")}
     theirs = root.get("/v1/entries", params={"user_id": "bob"}).json()["entries"][0]["entry_id"]
