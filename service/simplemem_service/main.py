@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from simplemem_service.api import (
     changes,
@@ -18,6 +19,7 @@ from simplemem_service.api import (
     operations,
     retrieve,
 )
+from simplemem_service.api.mcp_gateway import McpGateway
 from simplemem_service.api.middleware import BodyLimitMiddleware, RequestIdMiddleware
 from simplemem_service.api.problem_schema import COMMON
 from simplemem_service.api.problems import add_handlers
@@ -30,11 +32,16 @@ DESCRIPTION = "Remembers conversations as self-contained entries and finds them 
 def create_app(config: Config) -> FastAPI:
     """The application of a process; its service starts with the lifespan."""
     service = Service(config)
+    gateway = McpGateway(service) if config.role.serves else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await service.start()
+        if gateway is not None:
+            gateway.start()
         yield
+        if gateway is not None:
+            await gateway.stop()
         await service.stop()
 
     app = FastAPI(title="SimpleMem", version="1", description=DESCRIPTION, lifespan=lifespan)
@@ -47,6 +54,9 @@ def create_app(config: Config) -> FastAPI:
     if config.role.serves:
         for module in (compress, operations, retrieve, memories, changes, export, import_lines):
             app.include_router(module.router, responses=COMMON)
+    if gateway is not None:
+        # A route and no mount, which would redirect /mcp to /mcp/.
+        app.router.routes.append(Route("/mcp", gateway))
     if config.role is Role.EMBEDDING:
         app.include_router(embeddings.router, responses=COMMON)
     return app
