@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simplemem_service.models.entry import EmbeddedEntry, Vector
+from simplemem_service.storage.entry_rows import EntryBatch
 
 Candidates = dict[str, float]
 """Raw score of each candidate, by entry id."""
@@ -37,6 +38,25 @@ class Scope:
     """Only these entries, all of them of the user above where one is named; None for no such limit."""
 
 
+class Loadable(ABC):
+    """A view that can take over the whole table batch by batch, while its snapshots show what it was before.
+
+    A load that is not ended is forgotten by the next one's beginning. Blocking: call it in a thread.
+    """
+
+    @abstractmethod
+    def begin_load(self) -> None:
+        """Begin to take over a whole table."""
+
+    @abstractmethod
+    def load(self, batch: EntryBatch) -> None:
+        """Take over some of its entries."""
+
+    @abstractmethod
+    def end_load(self) -> None:
+        """What was loaded is all there is; visible to the next snapshot."""
+
+
 class LexicalSnapshot(ABC):
     """The lexical view as it stood at one moment; safe to read from any thread."""
 
@@ -49,7 +69,7 @@ class LexicalSnapshot(ABC):
         """BM25 of given entries; an entry without any of the terms is left out, its score being 0."""
 
 
-class LexicalView(ABC):
+class LexicalView(Loadable):
     """Words: BM25 over an entry together with its neighbours, and over its bigrams. Errors are `IndexBrokenError`s."""
 
     @abstractmethod
@@ -58,7 +78,7 @@ class LexicalView(ABC):
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget everything; snapshots handed out before stay as they are."""
+        """Forget everything, what was kept on disk included; snapshots handed out before stay as they are."""
 
     @abstractmethod
     def snapshot(self) -> LexicalSnapshot:
@@ -77,16 +97,12 @@ class VectorSnapshot(ABC):
         """Cosine of given entries with a unit vector, in [-1, 1]; entries that are not there are left out."""
 
 
-class VectorView(ABC):
+class VectorView(Loadable):
     """Meaning: cosine with the entry in its context, and the best of its sentences."""
 
     @abstractmethod
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> None:
         """Take over changes; visible to the next snapshot. One call at a time."""
-
-    @abstractmethod
-    def reset(self) -> None:
-        """Forget everything; snapshots handed out before stay as they are."""
 
     @abstractmethod
     def snapshot(self) -> VectorSnapshot:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from simplemem_service.errors import IndexBrokenError
-from simplemem_service.index.base import LexicalSnapshot, LexicalView, VectorSnapshot, VectorView
+from simplemem_service.index.base import LexicalSnapshot, LexicalView, Loadable, VectorSnapshot, VectorView
 from simplemem_service.index.catalogue import Catalogue
 from simplemem_service.storage.base import Changes
+from simplemem_service.storage.entry_rows import batches_of
 
 
 class ChangeSource(Protocol):
@@ -90,21 +91,35 @@ class Follower:
         changes = await self._storage.read_changes(since)
         if changes.version == since:
             return 0
-        self._pending = len(changes.upserted) + len(changes.deleted)
+        count = self._pending = len(changes.upserted) + len(changes.deleted)
         self._views = await asyncio.to_thread(self._apply, changes)
         self._is_broken = False
-        return len(changes.upserted) + len(changes.deleted)
+        return count
 
     def _apply(self, changes: Changes) -> Views:
-        if changes.is_complete:
+        if self._is_broken:
             self._lexical.reset()
-            self._vectors.reset()
-            self._catalogue.replace(changes.upserted)
+        if changes.is_complete:
+            self._load(changes)
         else:
-            self._catalogue.apply(changes.upserted, changes.deleted)
+            self._catch_up_with(changes)
+        return self._snapshot(changes.version)
+
+    def _load(self, changes: Changes) -> None:
+        views: tuple[Loadable, ...] = (self._lexical, self._vectors, self._catalogue)
+        for view in views:
+            view.begin_load()
+        for batch in batches_of(changes.upserted):
+            for view in views:
+                view.load(batch)
+            self._pending -= len(batch)
+        for view in views:
+            view.end_load()
+
+    def _catch_up_with(self, changes: Changes) -> None:
+        self._catalogue.apply(changes.upserted, changes.deleted)
         self._lexical.apply(changes.upserted, changes.deleted)
         self._vectors.apply(changes.upserted, changes.deleted)
-        return self._snapshot(changes.version)
 
     def _snapshot(self, version: int | None) -> Views:
         return Views(version, self._lexical.snapshot(), self._vectors.snapshot(), self._catalogue)

@@ -3,17 +3,22 @@
 A turn is often understood only from the turns around it ("Yes, last week!"), so an entry is indexed with the two
 entries before and after it. Its own words count three times: fewer, and long turns drown in their neighbours.
 A new entry therefore changes what its neighbours look like; `Neighbourhood` says which.
+
+Of an entry only its words and its place are kept, some 300 bytes; its terms are made when it or a neighbour is indexed.
 """
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Iterable, Sequence
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from simplemem_service.index.analysis import bigrams, tokenize
-from simplemem_service.models.entry import EmbeddedEntry, Entry
+from simplemem_service.index.session_order import SessionOrder
+from simplemem_service.models.entry import EmbeddedEntry
+from simplemem_service.storage.entry_rows import EntryBatch, batches_of
 
 SPAN = 2
 """Neighbours read on each side."""
@@ -24,63 +29,123 @@ OWN_WEIGHT = 3
 class Document(NamedTuple):
     """An entry as the lexical view indexes it."""
 
-    entry: Entry
-    """The entry itself."""
+    entry_id: str
+    """The entry."""
+    user_id: str
+    """Whose memory it belongs to."""
+    position: int
+    """Its order within the store, never reused."""
     context: tuple[str, ...]
     """Terms of the entry, `OWN_WEIGHT` times, and of its neighbours."""
     bigrams: tuple[str, ...]
     """Pairs of adjacent terms of the entry alone."""
+    digest: int
+    """32 bits of what the document is made of."""
 
 
 class Neighbourhood:
     """The entries of every session in order of position. Used by one writer; not for concurrent use."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
-        self._sessions: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        self._rows: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._texts: list[str] = []
+        self._positions = array("q")
+        self._sessions: dict[tuple[str, str], SessionOrder] = {}
+        self._session_of: list[tuple[str, str]] = []
 
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> list[Document]:
         """Take over changes; the documents to index anew: what was written and the neighbours of all that changed."""
-        touched: set[str] = set()
+        touched: set[int] = set()
         for entry_id in deleted:
             touched |= self._remove(entry_id)
-        for row in upserted:
-            touched |= self._remove(row.entry.entry_id)
-            touched |= self._insert(row.entry)
-        return [self._document(self._entries[entry_id]) for entry_id in touched if entry_id in self._entries]
+        for batch in batches_of(upserted):
+            touched |= self.insert(batch)
+        return [self.document(row) for row in sorted(touched) if self._rows.get(self._ids[row]) == row]
 
-    def _insert(self, entry: Entry) -> set[str]:
-        self._entries[entry.entry_id] = entry
-        order = self._sessions.setdefault((entry.user_id, entry.session_id), [])
-        place = (entry.position, entry.entry_id)
-        bisect.insort(order, place)
-        return {entry.entry_id, *self._around(entry)}
+    def insert(self, batch: EntryBatch) -> set[int]:
+        """Take over entries written or rewritten; the rows whose documents that changes."""
+        columns = batch.columns
+        names = ("entry_id", "user_id", "session_id", "position", "speaker", "text")
+        touched: set[int] = set()
+        for entry_id, user_id, session_id, position, speaker, text in zip(
+            *(columns[name] for name in names), strict=True
+        ):
+            if entry_id in self._rows:
+                touched |= self._remove(entry_id)
+            touched |= self._append(entry_id, (user_id, session_id), position, f"{speaker}: {text}")
+        return touched
 
-    def _remove(self, entry_id: str) -> set[str]:
-        entry = self._entries.pop(entry_id, None)
-        if entry is None:
+    def rows(self) -> Iterable[int]:
+        """Rows of all entries."""
+        return self._rows.values()
+
+    def position(self, row: int) -> int:
+        """Position of the entry of a row."""
+        return self._positions[row]
+
+    def position_of(self, entry_id: str) -> int | None:
+        """Position of an entry; None if it is not there."""
+        row = self._rows.get(entry_id)
+        return None if row is None else self._positions[row]
+
+    def places(self) -> Iterator[tuple[str, int]]:
+        """Id and position of all entries."""
+        return ((entry_id, self._positions[row]) for entry_id, row in self._rows.items())
+
+    def digest(self, row: int) -> int:
+        """Digest of a row's document, without making it."""
+        parts = (self._ids[row], self._session_of[row][0], self._texts[row])
+        around = (self._texts[other] for other in self._around(row))
+        return zlib.crc32("\x1f".join((*parts, *around)).encode())
+
+    def document(self, row: int) -> Document:
+        """The document of a row."""
+        own = _terms(self._texts[row])
+        others = [term for other in self._around(row) for term in _terms(self._texts[other])]
+        return Document(
+            self._ids[row],
+            self._session_of[row][0],
+            self._positions[row],
+            own * OWN_WEIGHT + tuple(others),
+            bigrams(own),
+            self.digest(row),
+        )
+
+    def _append(self, entry_id: str, session: tuple[str, str], position: int, text: str) -> set[int]:
+        row = self._rows[entry_id] = len(self._ids)
+        order = self._sessions.get(session)
+        if order is None:
+            order = self._sessions[session] = SessionOrder()
+        else:
+            # One tuple for all entries of a session.
+            session = self._session_of[order.first()]
+        self._ids.append(entry_id)
+        self._texts.append(text)
+        self._positions.append(position)
+        self._session_of.append(session)
+        order.add(position, row)
+        return {row, *self._around(row)}
+
+    def _remove(self, entry_id: str) -> set[int]:
+        row = self._rows.pop(entry_id, None)
+        if row is None:
             return set()
-        neighbours = set(self._around(entry))
-        order = self._sessions[entry.user_id, entry.session_id]
-        order.remove((entry.position, entry_id))
-        if not order:
-            del self._sessions[entry.user_id, entry.session_id]
+        neighbours = set(self._around(row))
+        session = self._session_of[row]
+        order = self._sessions[session]
+        order.remove(self._positions[row], row)
+        self._texts[row] = ""
+        if not len(order):
+            del self._sessions[session]
         return neighbours
 
-    def _around(self, entry: Entry) -> Iterable[str]:
-        """Ids of the neighbours of an entry that stands in its session's order."""
-        order = self._sessions[entry.user_id, entry.session_id]
-        at = bisect.bisect_left(order, (entry.position, entry.entry_id))
-        return [entry_id for _, entry_id in (*order[max(0, at - SPAN) : at], *order[at + 1 : at + 1 + SPAN])]
-
-    def _document(self, entry: Entry) -> Document:
-        own = _terms(entry.speaker, entry.text)
-        around = [self._entries[entry_id] for entry_id in self._around(entry)]
-        others = [term for other in around for term in _terms(other.speaker, other.text)]
-        return Document(entry, own * OWN_WEIGHT + tuple(others), bigrams(own))
+    def _around(self, row: int) -> list[int]:
+        """Rows of the neighbours of a row that stands in its session's order."""
+        return self._sessions[self._session_of[row]].around(self._positions[row], row, SPAN)
 
 
 @lru_cache(maxsize=4096)
-def _terms(speaker: str, text: str) -> tuple[str, ...]:
+def _terms(text: str) -> tuple[str, ...]:
     """Terms of a turn; remembered for a while, since each is needed by five documents."""
-    return tokenize(f"{speaker}: {text}")
+    return tokenize(text)

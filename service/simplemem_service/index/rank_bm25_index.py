@@ -14,6 +14,7 @@ import rank_bm25
 from simplemem_service.index.base import CONTEXT, Candidates, LexicalSnapshot, LexicalView, Scope
 from simplemem_service.index.neighbourhood import Document, Neighbourhood
 from simplemem_service.models.entry import EmbeddedEntry
+from simplemem_service.storage.entry_rows import EntryBatch
 
 
 class RankBm25Index(LexicalView):
@@ -27,17 +28,36 @@ class RankBm25Index(LexicalView):
         self._neighbourhood = Neighbourhood()
         self._owners: dict[str, str] = {}
         self._users: dict[str, _UserModel] = {}
+        self._loading = Neighbourhood()
+
+    def begin_load(self) -> None:
+        """Begin to take over a whole table."""
+        self._loading = Neighbourhood()
+
+    def load(self, batch: EntryBatch) -> None:
+        """Take over some of its entries."""
+        self._loading.insert(batch)
+
+    def end_load(self) -> None:
+        """What was loaded is all there is."""
+        self._neighbourhood, self._loading = self._loading, Neighbourhood()
+        users: dict[str, dict[str, Document]] = {}
+        for row in self._neighbourhood.rows():
+            document = self._neighbourhood.document(row)
+            users.setdefault(document.user_id, {})[document.entry_id] = document
+        self._owners = {entry_id: user_id for user_id, own in users.items() for entry_id in own}
+        self._users = {user_id: _UserModel(own) for user_id, own in users.items()}
 
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> None:
         """Take over changes; the models of the users concerned are built by the next search."""
-        documents = {document.entry.entry_id: document for document in self._neighbourhood.apply(upserted, deleted)}
+        documents = {document.entry_id: document for document in self._neighbourhood.apply(upserted, deleted)}
         gone = {entry_id: self._owners.pop(entry_id) for entry_id in deleted if entry_id in self._owners}
-        self._owners.update({entry_id: document.entry.user_id for entry_id, document in documents.items()})
+        self._owners.update({entry_id: document.user_id for entry_id, document in documents.items()})
         users = dict(self._users)
-        for user_id in {*gone.values(), *(document.entry.user_id for document in documents.values())}:
+        for user_id in {*gone.values(), *(document.user_id for document in documents.values())}:
             old = users[user_id].documents if user_id in users else {}
             kept = {entry_id: document for entry_id, document in old.items() if entry_id not in gone}
-            kept.update({i: document for i, document in documents.items() if document.entry.user_id == user_id})
+            kept.update({i: document for i, document in documents.items() if document.user_id == user_id})
             users[user_id] = _UserModel(kept)
         self._users = users
 

@@ -1,28 +1,42 @@
 """The lexical view on tantivy: BM25 in Rust, in memory or in a disposable folder.
 
 Queries are built from analysed terms, never from the user's string, so no syntax can reach tantivy's parser. Rows are
-signed integers, since tantivy 0.27 deletes nothing by an unsigned term.
+signed integers, since tantivy 0.27 deletes nothing by an unsigned term; a row is the entry's position in the store.
+
+An index on disk outlives the process. Each document carries a digest of what it was made of, so after a restart (or
+whenever the whole table is read again) only the documents that differ are written, whatever happened meanwhile: a
+crash before a commit, changes by others, a store restored from a backup. What would analyse the same words to other
+terms lies in a folder of another name.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import tantivy
+from typing_extensions import override
 
 from simplemem_service.errors import IndexBrokenError
+from simplemem_service.index import analysis, neighbourhood
 from simplemem_service.index.base import BIGRAMS, CONTEXT, Candidates, LexicalSnapshot, LexicalView, Scope
 from simplemem_service.index.neighbourhood import Document, Neighbourhood
 from simplemem_service.models.entry import EmbeddedEntry
+from simplemem_service.storage.entry_rows import EntryBatch
 
 HEAP_BYTES = 32_000_000
 """Memory of the one writer thread; tantivy refuses less than 15 MB."""
+COMMIT_DOCUMENTS = 50_000
+"""Documents of a load after which they are committed, so that a process that is killed does not begin anew."""
+LAYOUT = "1"
+"""Version of the index's fields."""
 _Result = TypeVar("_Result")
 _USER = "user"
 _ROW = "row"
+_DIGEST = "digest"
 
 
 class TantivyIndex(LexicalView):
@@ -31,71 +45,120 @@ class TantivyIndex(LexicalView):
     Parameters
     ----------
     folder
-        Where the index lies; it is emptied first, since the table is the truth. None keeps the index in memory.
+        Where the index lies and is found again; what cannot be read there is dropped, since the table is the truth,
+        and where another process writes the index stays in memory. None keeps it in memory.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything; snapshots handed out before stay as they are."""
-        self._neighbourhood = Neighbourhood()
-        self._rows: dict[str, int] = {}
         self._ids: dict[int, str] = {}
-        self._next_row = 0
-        self._writer: Any = None
-        self._schema = _build_schema()
-        self._index = _guarded(self._create)
-        self._writer = _guarded(lambda: self._index.writer(heap_size=HEAP_BYTES, num_threads=1))
-        self._publish()
+        self._start(keeps=True)
 
+    @override
+    def reset(self) -> None:
+        self._start(keeps=False)
+
+    @override
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> None:
-        """Take over changes, in one commit."""
+        gone = [(entry_id, self._neighbourhood.position_of(entry_id)) for entry_id in deleted]
         documents = self._neighbourhood.apply(upserted, deleted)
-        _guarded(lambda: self._write(documents, deleted))
+        for entry_id, position in gone:
+            if position is not None and self._neighbourhood.position_of(entry_id) != position:
+                self._ids.pop(position, None)
+        self._ids.update((document.position, document.entry_id) for document in documents)
+        rows = [position for _, position in gone if position is not None]
+        _guarded(lambda: self._write(documents, [*rows, *(document.position for document in documents)]))
         self._publish()
 
+    @override
+    def begin_load(self) -> None:
+        self._loading = Neighbourhood()
+
+    @override
+    def load(self, batch: EntryBatch) -> None:
+        self._loading.insert(batch)
+
+    @override
+    def end_load(self) -> None:
+        loaded, self._loading = self._loading, Neighbourhood()
+        _guarded(lambda: self._bring_up_to(loaded))
+        self._neighbourhood = loaded
+        self._ids = {position: entry_id for entry_id, position in loaded.places()}
+        self._publish()
+
+    @override
     def snapshot(self) -> LexicalSnapshot:
-        """The view as it stands after the last `apply`."""
         return self._snapshot
 
-    def _create(self) -> Any:
+    def _start(self, *, keeps: bool) -> None:
+        self._neighbourhood = self._loading = Neighbourhood()
+        self._ids = {}
+        # The old writer goes first: it holds the folder's lock.
+        self._writer: Any = None
+        self._schema = _build_schema()
+        self._index, self._writer = _guarded(lambda: self._open(keeps=keeps))
+        self._publish()
+
+    def _open(self, *, keeps: bool) -> tuple[Any, Any]:
         if self._folder is None:
-            return tantivy.Index(self._schema)
+            return _with_writer(tantivy.Index(self._schema))
+        place = self._folder / _layout()
+        for other in self._folder.iterdir() if self._folder.is_dir() else ():
+            if other != place or not keeps:
+                shutil.rmtree(other, ignore_errors=True)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            return _with_writer(tantivy.Index(self._schema, path=str(place), reuse=True))
+        except (ValueError, OSError, RuntimeError) as error:
+            if "LockBusy" in str(error):
+                return _with_writer(tantivy.Index(self._schema))
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
-        return tantivy.Index(self._schema, path=str(self._folder))
+        place.mkdir(parents=True)
+        return _with_writer(tantivy.Index(self._schema, path=str(place)))
 
-    def _write(self, documents: Sequence[Document], deleted: Sequence[str]) -> None:
-        for entry_id in deleted:
-            row = self._rows.pop(entry_id, None)
-            if row is not None:
-                self._writer.delete_documents_by_term(_ROW, row)
-                del self._ids[row]
-        for document in documents:
-            self._write_document(document)
-        self._writer.commit()
+    def _bring_up_to(self, loaded: Neighbourhood) -> None:
+        """Write what the index lacks of a table, and remove what the table does not have."""
+        indexed = self._indexed()
+        removed = set(indexed)
+        stale: list[int] = []
+        for row in loaded.rows():
+            position = loaded.position(row)
+            removed.discard(position)
+            if indexed.get(position) != loaded.digest(row):
+                stale.append(row)
+        for start in range(0, len(stale), COMMIT_DOCUMENTS):
+            rows = stale[start : start + COMMIT_DOCUMENTS]
+            known = [position for row in rows if (position := loaded.position(row)) in indexed]
+            self._write((loaded.document(row) for row in rows), known)
+        if removed:
+            self._write((), list(removed))
 
-    def _write_document(self, document: Document) -> None:
-        entry_id = document.entry.entry_id
-        row = self._rows.get(entry_id)
-        if row is None:
-            row = self._rows[entry_id] = self._next_row
-            self._ids[row] = entry_id
-            self._next_row += 1
-        else:
+    def _indexed(self) -> dict[int, int]:
+        """Digest of each row that the index has."""
+        searcher = self._index.searcher()
+        if not searcher.num_docs:
+            return {}
+        hits = searcher.search(tantivy.Query.all_query(), searcher.num_docs, count=False).hits
+        places = [address for _, address in hits]
+        rows = searcher.fast_field_values(_ROW, places)
+        return dict(zip(rows, searcher.fast_field_values(_DIGEST, places), strict=True))
+
+    def _write(self, documents: Iterable[Document], replaced: Sequence[int]) -> None:
+        for row in replaced:
             self._writer.delete_documents_by_term(_ROW, row)
-        out = tantivy.Document()
-        out.add_integer(_ROW, row)
-        out.add_text(_USER, document.entry.user_id)
-        out.add_text(CONTEXT, " ".join(document.context))
-        out.add_text(BIGRAMS, " ".join(document.bigrams))
-        self._writer.add_document(out)
+        for document in documents:
+            out = tantivy.Document()
+            out.add_integer(_ROW, document.position)
+            out.add_integer(_DIGEST, document.digest)
+            out.add_text(_USER, document.user_id)
+            out.add_text(CONTEXT, " ".join(document.context))
+            out.add_text(BIGRAMS, " ".join(document.bigrams))
+            self._writer.add_document(out)
+        self._writer.commit()
 
     def _publish(self) -> None:
         _guarded(self._index.reload)
-        self._snapshot = TantivySnapshot(self._schema, self._index.searcher(), self._rows, self._ids)
+        self._snapshot = TantivySnapshot(self._schema, self._index.searcher(), self._neighbourhood, self._ids)
 
 
 class TantivySnapshot(LexicalSnapshot):
@@ -105,15 +168,15 @@ class TantivySnapshot(LexicalSnapshot):
     ----------
     schema, searcher
         The index's.
-    rows, ids
-        Row of an entry and entry of a row. Shared with the writer, which only adds rows or drops those of deleted
-        entries; an entry missing here was deleted meanwhile and is left out.
+    places, ids
+        Position of an entry and entry of a position. Shared with the writer, which only adds places or drops those of
+        deleted entries; an entry missing here was deleted meanwhile and is left out.
     """
 
-    def __init__(self, schema: Any, searcher: Any, rows: dict[str, int], ids: dict[int, str]) -> None:
+    def __init__(self, schema: Any, searcher: Any, places: Neighbourhood, ids: dict[int, str]) -> None:
         self._schema = schema
         self._searcher = searcher
-        self._rows = rows
+        self._places = places
         self._ids = ids
 
     def search(self, field: str, terms: Sequence[str], scope: Scope, limit: int) -> Candidates:
@@ -155,17 +218,29 @@ class TantivySnapshot(LexicalSnapshot):
         return tantivy.Query.const_score_query(term, 0.0)
 
     def _rows_of(self, entry_ids: Sequence[str]) -> Any:
-        rows = [self._rows[entry_id] for entry_id in entry_ids if entry_id in self._rows]
+        places = (self._places.position_of(entry_id) for entry_id in entry_ids)
+        rows = [place for place in places if place is not None]
         return tantivy.Query.const_score_query(tantivy.Query.term_set_query(self._schema, _ROW, rows), 0.0)
 
 
 def _build_schema() -> Any:
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field(_ROW, indexed=True, fast=True)
+    builder.add_integer_field(_DIGEST, fast=True)
     builder.add_text_field(_USER, tokenizer_name="raw", index_option="basic")
     for field in (CONTEXT, BIGRAMS):
         builder.add_text_field(field, tokenizer_name="whitespace", index_option="freq")
     return builder.build()
+
+
+def _layout() -> str:
+    """Name of all that decides what a document looks like."""
+    sources = (Path(str(module.__file__)).read_bytes() for module in (analysis, neighbourhood))
+    return f"{LAYOUT}-{zlib.crc32(b''.join(sources)):08x}"
+
+
+def _with_writer(index: Any) -> tuple[Any, Any]:
+    return index, index.writer(heap_size=HEAP_BYTES, num_threads=1)
 
 
 def _guarded(step: Callable[[], _Result]) -> _Result:

@@ -31,8 +31,9 @@ class Changes:
 
     version: int
     """Version of the table that these changes lead to."""
-    upserted: tuple[EmbeddedEntry, ...]
-    """Entries written or rewritten since, by ascending position."""
+    upserted: Sequence[EmbeddedEntry]
+    """Entries written or rewritten since, by ascending position unless they are the whole table; whoever takes over
+    many reads them as `batches_of(upserted)`."""
     deleted: tuple[str, ...]
     """Ids of entries deleted since."""
     is_complete: bool

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from simplemem_service.storage import filters, schema
+import pyarrow as pa
+
+from simplemem_service.models.entry import EmbeddedEntry
+from simplemem_service.storage import filters
 from simplemem_service.storage.base import Changes
+from simplemem_service.storage.entry_rows import BATCH_ROWS, EntryRows
+from simplemem_service.storage.lance_errors import as_unavailable
 
 ROWS_REMEMBERED = 16
 """Versions whose number of rows is kept to tell cheaply that nothing was deleted."""
@@ -42,9 +48,23 @@ async def read_changes(table: Any, since: int | None, rows_at: dict[int, int]) -
 
 
 async def _everything(table: Any, version: int, rows_at: dict[int, int]) -> Changes:
-    rows = await table.query().to_arrow()
-    _remember(rows_at, version, rows.num_rows)
-    return Changes(version, _by_position(rows), (), is_complete=True)
+    count = await table.count_rows()
+    _remember(rows_at, version, count)
+    if not count:
+        return Changes(version, (), (), is_complete=True)
+    dataset = await table.to_lance()
+    if dataset.version != version:
+        dataset = dataset.checkout_version(version)
+
+    def scan() -> Iterator[pa.Table]:
+        try:
+            for batch in dataset.to_batches(batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1):
+                if batch.num_rows:
+                    yield pa.Table.from_batches([batch])
+        except (RuntimeError, OSError, ValueError) as error:
+            raise as_unavailable(error) from error
+
+    return Changes(version, EntryRows(count, scan), (), is_complete=True)
 
 
 async def _deleted_ids(table: Any, since: int, version: int) -> tuple[str, ...] | None:
@@ -62,8 +82,12 @@ async def _deleted_ids(table: Any, since: int, version: int) -> tuple[str, ...] 
     return tuple(known.column("entry_id").to_pylist())
 
 
-def _by_position(rows: Any) -> tuple[Any, ...]:
-    return tuple(schema.entries_from_arrow(rows.sort_by("position"))) if rows.num_rows else ()
+def _by_position(rows: pa.Table) -> Sequence[EmbeddedEntry]:
+    if not rows.num_rows:
+        return ()
+    ordered = rows.sort_by("position")
+    starts = range(0, ordered.num_rows, BATCH_ROWS)
+    return EntryRows(ordered.num_rows, lambda: (ordered.slice(start, BATCH_ROWS) for start in starts))
 
 
 def _remember(rows_at: dict[int, int], version: int, rows: int) -> None:

@@ -17,5 +17,10 @@ async def converted() -> AsyncIterator[None]:
     try:
         yield
     except (RuntimeError, OSError, ValueError) as error:
-        first_line = str(error).split("\n", 1)[0]
-        raise StorageUnavailableError(f"the tables cannot be used: {first_line[:SHOWN_CHARS]}") from error
+        raise as_unavailable(error) from error
+
+
+def as_unavailable(error: Exception) -> StorageUnavailableError:
+    """Our error for one of LanceDB's."""
+    first_line = str(error).split("\n", 1)[0]
+    return StorageUnavailableError(f"the tables cannot be used: {first_line[:SHOWN_CHARS]}")

@@ -59,17 +59,21 @@ TIME_COLUMNS = frozenset({"timestamp", "valid_from", "valid_until", "created_at"
 
 def entry_schema(identity: StoreIdentity) -> pa.Schema:
     """Columns of the table of entries, with the identity in the metadata."""
-    vector = pa.list_(pa.float16(), identity.dimension)
-    fields = [entry_field(name) for name in ENTRY_COLUMNS]
-    fields += [pa.field("embedding", vector, nullable=False), pa.field("sentences", pa.list_(vector))]
-    return pa.schema(
-        fields,
-        metadata={
+    return entry_columns_schema(identity.dimension).with_metadata(
+        {
             FORMAT_KEY: FORMAT,
             MODEL_KEY: identity.model.encode(),
             DIMENSION_KEY: str(identity.dimension).encode(),
         },
     )
+
+
+def entry_columns_schema(dimension: int) -> pa.Schema:
+    """Columns of the table of entries alone."""
+    vector = pa.list_(pa.float16(), dimension)
+    fields = [entry_field(name) for name in ENTRY_COLUMNS]
+    fields += [pa.field("embedding", vector, nullable=False), pa.field("sentences", pa.list_(vector))]
+    return pa.schema(fields)
 
 
 def turn_schema() -> pa.Schema:
@@ -190,6 +194,11 @@ def _fixed_lists(vectors: Sequence[Vector], dimension: int) -> pa.FixedSizeListA
     return pa.FixedSizeListArray.from_arrays(pa.array(flat), dimension)
 
 
-def _matrix(values: pa.Array, dimension: int) -> npt.NDArray[np.float32]:
-    flat: npt.NDArray[np.float32] = values.to_numpy(zero_copy_only=False).astype(np.float32)
+def half_matrix(values: pa.Array, dimension: int) -> npt.NDArray[np.float16]:
+    """Vectors of an Arrow array of their numbers, shape (rows, dimension), float16."""
+    flat: npt.NDArray[np.float16] = values.to_numpy(zero_copy_only=False)
     return flat.reshape(-1, dimension)
+
+
+def _matrix(values: pa.Array, dimension: int) -> npt.NDArray[np.float32]:
+    return half_matrix(values, dimension).astype(np.float32)

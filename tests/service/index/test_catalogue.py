@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from simplemem_service.index.base import Scope
-from simplemem_service.index.catalogue import Catalogue, matches
+from simplemem_service.index.catalogue import Catalogue
 from simplemem_service.models.query import EntryFilter
+from simplemem_service.storage.entry_rows import batch_of
 from tests.support.entries import NOON, make_entry
 
 TOMORROW = NOON + timedelta(days=1)
@@ -88,16 +89,28 @@ def test_changes_are_followed(catalogue: Catalogue) -> None:
     assert catalogue.on_days("ada", lambda day: day == TOMORROW.date()) == []
 
 
-def test_replacing_forgets_what_was_there(catalogue: Catalogue) -> None:
-    catalogue.replace([make_entry(8)])
+def test_loading_forgets_what_was_there_once_it_is_complete(catalogue: Catalogue) -> None:
+    catalogue.begin_load()
+    catalogue.load(batch_of([make_entry(8)]))
+    assert len(catalogue) == 4
+    catalogue.end_load()
     assert len(catalogue) == 1
     assert catalogue.entry("entry-000000") is None
     assert catalogue.speakers("ben") == []
 
 
-def test_an_entry_without_a_time_matches_no_bound_on_time() -> None:
-    entry = make_entry(0, timestamp=None).entry
-    assert not matches(entry, EntryFilter(since=NOON))
-    assert not matches(entry, EntryFilter(until=NOON))
-    assert matches(entry, EntryFilter(user_id="ada"))
-    assert not matches(entry, EntryFilter(user_id="ben"))
+def test_an_entry_without_a_time_matches_no_bound_on_time(catalogue: Catalogue) -> None:
+    everything = Scope("ada", frozenset({"entry-000000", "entry-000001"}))
+    assert catalogue.scope(EntryFilter(user_id="ada", since=NOON)) == everything
+    assert catalogue.scope(EntryFilter(user_id="ada", until=TOMORROW)) == everything
+
+
+def test_deleted_entries_leave_no_records_behind() -> None:
+    catalogue = Catalogue()
+    entries = [make_entry(place) for place in range(40)]
+    catalogue.apply(entries, [])
+    catalogue.apply([], [row.entry.entry_id for row in entries[:30]])
+    assert len(catalogue._records.ids) == len(catalogue) == 10
+    assert catalogue.entry("entry-000035") == entries[35].entry
+    assert catalogue.previous(entries[35].entry) == "entry-000034"
+    assert len(catalogue.scope(EntryFilter(persons=("Ada",))).entry_ids or ()) == 10

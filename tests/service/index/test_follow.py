@@ -30,10 +30,17 @@ class BreakableIndex(TantivyIndex):
     failures = 0
 
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> None:
+        self._fail()
+        super().apply(upserted, deleted)
+
+    def end_load(self) -> None:
+        self._fail()
+        super().end_load()
+
+    def _fail(self) -> None:
         if self.failures:
             self.failures -= 1
             raise IndexBrokenError("lexical index: checksum mismatch; it is rebuilt from the table")
-        super().apply(upserted, deleted)
 
 
 def make_follower(table: Rows | LanceStorage, lexical: TantivyIndex | None = None) -> Follower:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from simplemem_service.errors import IndexBrokenError
 from simplemem_service.index.analysis import bigrams, tokenize
 from simplemem_service.index.base import BIGRAMS, CONTEXT, LexicalView, Scope
+from simplemem_service.index.neighbourhood import Document
 from simplemem_service.index.rank_bm25_index import RankBm25Index
 from simplemem_service.index.tantivy_index import TantivyIndex
 from simplemem_service.models.entry import EmbeddedEntry
+from simplemem_service.storage.entry_rows import batch_of
 from tests.support.entries import make_entry
 
 TEXTS = [
@@ -153,24 +156,81 @@ def test_searches_run_while_entries_are_written(view: LexicalView) -> None:
     assert len(search(view, "cat", limit=100)) == 42
 
 
-def test_a_folder_is_emptied_first_since_the_table_is_the_truth(tmp_path: Path) -> None:
-    folder = tmp_path / "index"
-    old = TantivyIndex(folder)
-    old.apply(rows(), [])
-    del old
-    (folder / "meta.json").write_text("garbage")
-    view = TantivyIndex(folder)
+def load(view: LexicalView, entries: list[EmbeddedEntry]) -> None:
+    view.begin_load()
+    for place in range(0, len(entries), 2):
+        view.load(batch_of(entries[place : place + 2]))
+    view.end_load()
+
+
+def test_a_loaded_table_is_all_there_is_once_it_is_complete(view: LexicalView) -> None:
+    view.apply(rows("ben", 10), [])
+    before = view.snapshot()
+    view.begin_load()
+    view.load(batch_of(rows()))
     assert search(view, "cat") == []
-    view.apply(rows(), [])
+    view.end_load()
     assert set(search(view, "cat")) == {"0", "1"}
+    assert search(view, "cat", Scope("ben")) == []
+    assert set(before.search(CONTEXT, ("cat",), Scope(), 10)) <= {"entry-000010", "entry-000011"}
+
+
+class CountingIndex(TantivyIndex):
+    """Counts the documents it writes."""
+
+    written = 0
+
+    def _write(self, documents: Iterable[Document], replaced: Sequence[int]) -> None:
+        listed = list(documents)
+        self.written += len(listed)
+        super()._write(listed, replaced)
+
+
+def test_an_index_on_disk_is_found_again_and_only_differences_are_written(tmp_path: Path) -> None:
+    entries = [make_entry(place, text=f"word{place} cat") for place in range(40)]
+    first = CountingIndex(tmp_path / "index")
+    load(first, entries)
+    assert first.written == 40
+    del first
+    entries[20] = make_entry(20, text="A bird")
+    again = CountingIndex(tmp_path / "index")
+    load(again, [*entries[:30], *entries[31:]])
+    # The changed entry and its neighbours (18 to 22), and those of the one that is gone (28, 29, 31, 32).
+    assert again.written == 9
+    assert search(again, "bird")[0] == "20"
+    assert len(search(again, "cat", limit=100)) == 39
+    assert "30" not in search(again, "word30", limit=100)
+
+
+def test_an_index_that_cannot_be_read_is_built_anew(tmp_path: Path) -> None:
+    old = TantivyIndex(tmp_path / "index")
+    load(old, rows())
+    del old
+    (meta,) = (tmp_path / "index").glob("*/meta.json")
+    meta.write_text("garbage")
+    view = TantivyIndex(tmp_path / "index")
+    load(view, rows())
+    assert set(search(view, "cat")) == {"0", "1"}
+
+
+def test_a_folder_that_another_process_writes_is_left_alone(tmp_path: Path) -> None:
+    first, second = TantivyIndex(tmp_path / "index"), TantivyIndex(tmp_path / "index")
+    load(second, rows())
+    load(first, rows("ben", 10))
+    assert set(search(second, "cat")) == {"0", "1"}
+    assert set(search(first, "cat", Scope())) == {"10", "11"}
+
+
+def test_an_index_of_another_layout_is_dropped(tmp_path: Path) -> None:
+    (tmp_path / "index" / "0-old").mkdir(parents=True)
+    load(TantivyIndex(tmp_path / "index"), rows())
+    assert [path.name == "0-old" for path in (tmp_path / "index").iterdir()] == [False]
 
 
 def test_a_lost_folder_is_reported_as_a_broken_index(tmp_path: Path) -> None:
     view = TantivyIndex(tmp_path / "index")
     view.apply(rows(), [])
-    for path in (tmp_path / "index").iterdir():
-        path.unlink()
-    (tmp_path / "index").rmdir()
+    shutil.rmtree(tmp_path / "index")
     (tmp_path / "index").write_text("in the way")
     with pytest.raises(IndexBrokenError, match="rebuilt"):
         view.apply(rows("ben", 10), [])

@@ -10,19 +10,19 @@ from tests.support.entries import make_entry
 
 
 def positions(documents: list[Document]) -> list[int]:
-    return sorted(document.entry.position for document in documents)
+    return sorted(document.position for document in documents)
 
 
 def test_an_entry_is_read_three_times_among_two_neighbours_on_each_side() -> None:
     rows = [make_entry(place, text=f"word{place}", speaker="") for place in range(6)]
-    documents = {d.entry.position: d for d in Neighbourhood().apply(rows, [])}
+    documents = {d.position: d for d in Neighbourhood().apply(rows, [])}
     assert sorted(documents[3].context) == sorted(["word3"] * 3 + ["word1", "word2", "word4", "word5"])
     assert sorted(documents[0].context) == sorted(["word0"] * 3 + ["word1", "word2"])
 
 
 def test_bigrams_are_those_of_the_entry_alone() -> None:
     rows = [make_entry(0, text="one two", speaker="Ada"), make_entry(1, text="three", speaker="Ada")]
-    documents = {d.entry.position: d for d in Neighbourhood().apply(rows, [])}
+    documents = {d.position: d for d in Neighbourhood().apply(rows, [])}
     assert documents[0].bigrams == ("ada_one", "one_two")
 
 
@@ -61,6 +61,6 @@ def test_step_by_step_gives_what_all_at_once_gives(steps: list[tuple[int, bool]]
         seen.pop(entry_id, None)
         alive[place] = is_written
         documents = followed.apply([make_entry(place)] if is_written else [], [] if is_written else [entry_id])
-        seen.update({document.entry.entry_id: sorted(document.context) for document in documents})
+        seen.update({document.entry_id: sorted(document.context) for document in documents})
     whole = Neighbourhood().apply([make_entry(place) for place, is_alive in alive.items() if is_alive], [])
-    assert seen == {document.entry.entry_id: sorted(document.context) for document in whole}
+    assert seen == {document.entry_id: sorted(document.context) for document in whole}

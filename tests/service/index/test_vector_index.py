@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from simplemem_service.index.base import CONTEXT, SENTENCES, Scope
 from simplemem_service.index.vector_index import VectorIndex
-from simplemem_service.models.entry import EmbeddedEntry
+from simplemem_service.models.entry import EmbeddedEntry, Vector
+from simplemem_service.storage.entry_rows import batch_of
 from tests.support.entries import make_entry, unit_vector
 
 QUERY = unit_vector(4711)
@@ -19,12 +21,12 @@ ADA = Scope("ada")
 
 
 def expected(rows: list[EmbeddedEntry], field: str) -> dict[str, float]:
-    return {
-        row.entry.entry_id: max(
-            float(vector @ QUERY) for vector in ((row.embedding,) if field == CONTEXT else row.sentences)
-        )
-        for row in rows
-    }
+    vectors = {row.entry.entry_id: (row.embedding,) if field == CONTEXT else row.sentences for row in rows}
+    return {entry_id: max(float(as_stored(one) @ QUERY) for one in own) for entry_id, own in vectors.items()}
+
+
+def as_stored(vector: Vector) -> Vector:
+    return vector.astype(np.float16).astype(np.float32)
 
 
 @pytest.mark.parametrize("field", [CONTEXT, SENTENCES])
@@ -79,6 +81,54 @@ def test_a_rewritten_entry_keeps_its_score_in_older_snapshots() -> None:
     truth = expected(rows, CONTEXT)
     assert before.search(CONTEXT, QUERY, ADA, 99) == pytest.approx(truth, abs=1e-6)
     assert before.scores(CONTEXT, QUERY, ADA, list(truth)) == pytest.approx(truth, abs=1e-6)
+
+
+@pytest.mark.parametrize("field", [CONTEXT, SENTENCES])
+def test_a_large_store_finds_the_nearest_by_their_sketches(field: str) -> None:
+    random = np.random.default_rng(3)
+    basis = np.linalg.qr(random.normal(size=(96, 96)))[0] / np.sqrt(np.arange(1, 97))[:, None]
+    vectors = (random.normal(size=(6_000, 96)) @ basis).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows = [
+        replace(make_entry(place), embedding=vectors[place], sentences=(vectors[place], -vectors[place]))
+        for place in range(5_000)
+    ]
+    index = VectorIndex()
+    index.apply(rows[:2_000], [])
+    index.apply(rows[2_000:], [row.entry.entry_id for row in rows[:500]])
+    query = vectors[5_500]
+    products = as_stored(vectors[:5_000]) @ query
+    truth = np.abs(products) if field == SENTENCES else products
+    wanted = [int(place) for place in np.argsort(-truth) if place >= 500][:100]
+    found = index.snapshot().search(field, query, ADA, 100)
+    assert len(set(found) & {f"entry-{place:06d}" for place in wanted}) >= 99
+    assert found[f"entry-{wanted[0]:06d}"] == pytest.approx(float(truth[wanted[0]]), abs=1e-6)
+    before = index.snapshot()
+    index.apply([], [f"entry-{wanted[0]:06d}"])
+    assert f"entry-{wanted[0]:06d}" not in index.snapshot().search(field, query, ADA, 100)
+    assert before.search(field, query, ADA, 100) == found
+
+
+def test_the_nearest_of_many_users_are_those_of_all() -> None:
+    rows = [make_entry(place, user_id=f"user-{place % 40}") for place in range(2_000)]
+    index = VectorIndex()
+    index.apply(rows, [])
+    found = index.snapshot().search(CONTEXT, QUERY, Scope(), 20)
+    truth = expected(rows, CONTEXT)
+    nearest = sorted(truth, key=lambda entry_id: -truth[entry_id])[:20]
+    assert found[nearest[0]] == pytest.approx(truth[nearest[0]], abs=1e-6)
+
+
+def test_a_loaded_table_replaces_what_was_there() -> None:
+    index = VectorIndex()
+    index.apply([make_entry(0)], [])
+    before = index.snapshot()
+    index.begin_load()
+    index.load(batch_of([make_entry(place) for place in range(5, 8)]))
+    assert set(index.snapshot().search(CONTEXT, QUERY, ADA, 9)) == {"entry-000000"}
+    index.end_load()
+    assert len(index.snapshot().search(CONTEXT, QUERY, ADA, 9)) == 3
+    assert set(before.search(CONTEXT, QUERY, ADA, 9)) == {"entry-000000"}
 
 
 def test_the_last_deletion_of_a_user_leaves_nothing() -> None:
