@@ -43,6 +43,8 @@ from simplemem_service.telemetry import Metrics
 
 STORE = "store"
 """Folder of the store within the volume; beside it lies what may be lost, such as downloaded weights."""
+INDEX = "index"
+"""Folder of the lexical index within the volume or the pod's own disk; it may be lost."""
 TABLES = "tables"
 """Folder of the LanceDB tables within the store's folder or prefix."""
 
@@ -129,7 +131,8 @@ def _s3_options(s3: ResolvedS3) -> dict[str, str]:
 
 
 def _create_lexical(config: Config) -> LexicalView:
-    return RankBm25Index() if config.store.lexical is LexicalEngine.RANK_BM25 else TantivyIndex()
+    is_plain = config.store.lexical is LexicalEngine.RANK_BM25
+    return RankBm25Index() if is_plain else TantivyIndex(config.data / INDEX)
 
 
 def _create_compressor(

@@ -45,8 +45,9 @@ class TantivyIndex(LexicalView):
     Parameters
     ----------
     folder
-        Where the index lies and is found again; what cannot be read there is dropped, since the table is the truth,
-        and where another process writes the index stays in memory. None keeps it in memory.
+        Where the index lies and is found again; what cannot be read there is dropped, since the table is the truth.
+        Where the folder cannot be written, or another process writes it, the index stays in memory. None keeps it in
+        memory.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -107,14 +108,18 @@ class TantivyIndex(LexicalView):
             if other != place or not keeps:
                 shutil.rmtree(other, ignore_errors=True)
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            return _with_writer(tantivy.Index(self._schema, path=str(place), reuse=True))
+            return _with_writer(self._on_disk(place))
+        except PermissionError:
+            return _with_writer(tantivy.Index(self._schema))
         except (ValueError, OSError, RuntimeError) as error:
             if "LockBusy" in str(error):
                 return _with_writer(tantivy.Index(self._schema))
-        shutil.rmtree(self._folder, ignore_errors=True)
-        place.mkdir(parents=True)
-        return _with_writer(tantivy.Index(self._schema, path=str(place)))
+        shutil.rmtree(place, ignore_errors=True)
+        return _with_writer(self._on_disk(place))
+
+    def _on_disk(self, place: Path) -> Any:
+        place.mkdir(parents=True, exist_ok=True)
+        return tantivy.Index(self._schema, path=str(place), reuse=True)
 
     def _bring_up_to(self, loaded: Neighbourhood) -> None:
         """Write what the index lacks of a table, and remove what the table does not have."""

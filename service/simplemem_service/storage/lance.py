@@ -29,7 +29,7 @@ from simplemem_service.storage.identity import confirm_identity
 from simplemem_service.storage.lance_changes import read_changes
 from simplemem_service.storage.lance_edits import ENTRIES, HISTORY, KEYS_AT_ONCE, TURNS, LanceEdits
 from simplemem_service.storage.lance_errors import converted
-from simplemem_service.storage.maintenance import maintain_table
+from simplemem_service.storage.maintenance import ENTRY_INDICES, HISTORY_INDICES, TURN_INDICES, Upkeep
 
 FOLLOWED_TABLE = {"new_table_enable_stable_row_ids": "true"}
 """Option of a table whose changes are tailed, for its life. It makes every version's manifest larger (by 60 bytes a
@@ -59,6 +59,11 @@ class LanceStorage(LanceEdits):
         self._identity: StoreIdentity | None = None
         self._connection: Any = None
         self._handles: dict[tuple[str, str], Any] = {}
+        self._upkeep = {
+            ENTRIES: Upkeep(ENTRY_INDICES),
+            TURNS: Upkeep(TURN_INDICES),
+            HISTORY: Upkeep(HISTORY_INDICES),
+        }
         self._rows_at: dict[int, int] = {}
         self._size_bytes = 0
         self._measure_after = 0.0
@@ -112,9 +117,8 @@ class LanceStorage(LanceEdits):
     @override
     async def maintain(self) -> None:
         async with converted():
-            await maintain_table(await self._table(ENTRIES, "write"), ("entry_id", "position", "session_id"))
-            await maintain_table(await self._table(TURNS, "write"), ("key",))
-            await maintain_table(await self._table(HISTORY, "write"), ("key", "entry_id"))
+            for name, upkeep in self._upkeep.items():
+                await upkeep.run(await self._table(name, "write"))
 
     @override
     async def read_entry(self, entry_id: str) -> Entry | None:
