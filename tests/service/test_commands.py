@@ -45,7 +45,7 @@ def test_cost_prints_the_items_and_their_total(write: Any) -> None:
     assert [item["name"] for item in cost["items"]] == ["server", "LLM"]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["cost", "--help"], ["up", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["cost", "--help"], ["up", "--help"], ["ingest", "--help"]])
 def test_help_and_cost_load_no_heavy_library(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom simplemem_service.__main__ import main\n"
@@ -168,5 +168,5 @@ def test_the_demo_remembers_asks_and_shows_sources_and_cost(server: Server) -> N
 
 def test_a_demo_without_a_service_says_so() -> None:
     done = run("demo", "--url", "http://127.0.0.1:9")
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert "does not answer" in done.stderr

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,11 +14,11 @@ from simplemem_api.resolved import ResolvedStore
 from simplemem_service.commands.store_file import read_store
 
 
-def run_cost(path: Path, *, as_json: bool) -> int:
+def run(options: argparse.Namespace) -> int:
     """Print the cost; exit status 0."""
-    store = read_store(path)
+    store = read_store(options.file)
     cost = monthly_cost(store)
-    if as_json:
+    if options.json:
         print(json.dumps(cost_fields(cost), indent=2))  # noqa: T201 - a command speaks to its user
     else:
         Console().print(cost_table(store, cost))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -21,7 +22,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from simplemem_api.cost import monthly_cost
+from simplemem_service.commands import exits
 from simplemem_service.commands.cost import cost_table
+from simplemem_service.commands.exits import CommandError
 from simplemem_service.commands.server import listen
 from simplemem_service.commands.store_file import read_store
 from simplemem_service.errors import ConfigError, ServiceError
@@ -49,16 +52,17 @@ class Running:
     """The process, if the demo started it."""
 
 
-def run_demo(path: Path | None, *, url: str | None, token: str | None, port: int, data: Path | None) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run the demo; the exit status."""
+    path: Path | None = options.file
     console = Console()
     with tempfile.TemporaryDirectory(prefix="simplemem-demo-") as folder:
         if path is None:
             path = Path(folder) / "store.yaml"
             path.write_text(MINIMAL, encoding="utf-8")
         store = read_store(path)
-        with _service(console, path, url, port, data or Path(folder) / "data") as running:
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with _service(console, path, options.url, options.port, options.data or Path(folder) / "data") as running:
+            headers = {"Authorization": f"Bearer {options.token}"} if options.token else {}
             with httpx.Client(base_url=running.url, headers=headers, timeout=60) as client:
                 _check(client)
                 turns = _read_sample("conversation.jsonl")
@@ -110,7 +114,7 @@ def _check(client: httpx.Client) -> None:
     try:
         answer = client.get("/v1/status")
     except httpx.TransportError as error:
-        raise ConfigError(f"{client.base_url} does not answer: {error}") from error
+        raise CommandError(f"{client.base_url} does not answer: {error}", exits.UNREACHABLE) from error
     if answer.is_error:
         raise ConfigError(f"{client.base_url} answers {answer.status_code}: {answer.text[:200]}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 
@@ -13,7 +14,7 @@ from simplemem_service.telemetry import configure_logging
 logger = logging.getLogger(__name__)
 
 
-def run_serve() -> int:
+def run(_options: argparse.Namespace) -> int:
     """Serve until stopped; the exit status."""
     config = read_config(os.environ)
     configure_logging(config.log_level)

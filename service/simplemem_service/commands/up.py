@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 from pathlib import Path
@@ -16,12 +17,12 @@ from simplemem_service.main import create_app
 from simplemem_service.telemetry import configure_logging
 
 
-def run_up(path: Path, *, host: str, port: int, data: Path) -> int:
+def run(options: argparse.Namespace) -> int:
     """Serve until stopped; the exit status."""
-    store = read_store(path)
-    config = local_config(store, host, port, data, os.environ)
+    store = read_store(options.file)
+    config = local_config(store, options.host, options.port, options.data, os.environ)
     configure_logging(config.log_level)
-    listening = listen(host, port)
+    listening = listen(options.host, options.port)
     for missing in not_in_force(store):
         _say(f"not yet in force: {missing}")
     return run_server(create_app(config), listening, lambda: _say(f"ready {address_of(listening)}"))

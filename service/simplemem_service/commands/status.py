@@ -1,0 +1,34 @@
+"""`simplemem status`: what a store holds, and how far it is behind."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from simplemem_service.commands import exits
+from simplemem_service.commands.client import call, connect, say
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the status; exit status 1 while the service is not ready."""
+    with connect(options) as client:
+        readiness = client.get("/readyz").json()
+        status = call(client, "GET", "/v1/status") if readiness["ready"] else {"ready": False}
+    if options.json:
+        say(status | {"checks": readiness["checks"]})
+        return exits.DONE if readiness["ready"] else exits.FAILED
+    console = Console()
+    checks = Table("check", "works", "reason", "message")
+    for name, check in readiness["checks"].items():
+        checks.add_row(name, "yes" if check["ok"] else "no", check["reason"], Text(check["message"]))
+    console.print(checks)
+    if readiness["ready"]:
+        table = Table("figure", "value", title=f"{status['namespace']}/{status['name']}", title_justify="left")
+        for name, value in status.items():
+            if value is not None and name not in ("name", "namespace"):
+                table.add_row(name, Text(str(value)))
+        console.print(table)
+    return exits.DONE if readiness["ready"] else exits.FAILED
