@@ -21,6 +21,7 @@ from simplemem_service.api import (
 )
 from simplemem_service.api.mcp_gateway import McpGateway
 from simplemem_service.api.middleware import BodyLimitMiddleware, RequestIdMiddleware
+from simplemem_service.api.openapi import add_description
 from simplemem_service.api.problem_schema import COMMON
 from simplemem_service.api.problems import add_handlers
 from simplemem_service.config import Config, Role
@@ -59,4 +60,5 @@ def create_app(config: Config) -> FastAPI:
         app.router.routes.append(Route("/mcp", gateway))
     if config.role is Role.EMBEDDING:
         app.include_router(embeddings.router, responses=COMMON)
+    add_description(app)
     return app

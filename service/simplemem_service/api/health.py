@@ -6,7 +6,7 @@ from html import escape
 from importlib import resources
 
 from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from simplemem_service.api.context import ServiceOf
@@ -20,14 +20,24 @@ async def livez() -> dict[str, bool]:
     return {"alive": True}
 
 
-@router.get("/readyz", tags=["health"], summary="Whether requests should come here")
+@router.get(
+    "/readyz",
+    tags=["health"],
+    summary="Whether requests should come here",
+    responses={503: {"description": "Not ready; the checks say why", "content": {"application/json": {}}}},
+)
 async def readyz(service: ServiceOf) -> JSONResponse:
     """503 with the reasons until storage, model and views are ready."""
     report = service.health.report() | {"figures": service.figures()}
     return JSONResponse(report, 200 if service.health.is_ready else 503)
 
 
-@router.get("/metrics", tags=["health"], summary="Metrics in Prometheus' form")
+@router.get(
+    "/metrics",
+    tags=["health"],
+    summary="Metrics in Prometheus' form",
+    response_class=PlainTextResponse,
+)
 async def metrics(service: ServiceOf) -> Response:
     """All names begin with simplemem_."""
     return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
