@@ -54,7 +54,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server.kill()
 
 
-schema = schemathesis.openapi.from_dict(create_app(Config(store=make_store())).openapi())
+schema: Any = schemathesis.openapi.from_dict(create_app(Config(store=make_store())).openapi())
 OPERATIONS = [
     (operation.method, operation.path)
     for operation in (result.ok() for result in schema.get_all_operations())
