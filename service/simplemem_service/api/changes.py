@@ -49,7 +49,7 @@ async def post_entries(change: ChangeOf, body: EntriesIn, idempotency_key: Idemp
     user_id = change.caller.owner(body.user_id)
     entries = tuple(entry.to_model() for entry in body.entries)
     operation = Operation(user_id, body.session_id, (), datetime.now(UTC), payload=EntriesPayload(entries))
-    operation_id = await accept(change.parts, change.caller, operation, idempotency_key, body.model_dump_json())
+    operation_id = await accept(change.parts, change.caller, operation, idempotency_key, body)
     done = await change.answer(operation_id)
     ids = [identify_entry(user_id, entry, body.session_id) for entry in entries]
     return GivenOut.model_construct(**dict(done), entry_ids=ids)

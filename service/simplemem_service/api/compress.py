@@ -37,7 +37,7 @@ async def post_turns(
     turns = [turn.to_model() for turn in body.turns]
     operation = _operation(caller.owner(body.user_id), body.session_id, turns)
     started = time.perf_counter()
-    operation_id = await accept(parts, caller, operation, idempotency_key, body.model_dump_json())
+    operation_id = await accept(parts, caller, operation, idempotency_key, body)
     service.metrics.acknowledge_seconds.observe(time.perf_counter() - started)
     return AcceptedOut(operation_id=operation_id)
 

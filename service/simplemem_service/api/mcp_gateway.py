@@ -7,6 +7,7 @@ request stands alone (no sessions), so any number of replicas can share the addr
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
@@ -16,6 +17,8 @@ from simplemem_service.lifecycle import Service
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+logger = logging.getLogger(__name__)
 
 
 class McpGateway:
@@ -36,12 +39,13 @@ class McpGateway:
     def start(self) -> None:
         """Begin to start; returns at once."""
         self._running = asyncio.create_task(self._run())
+        self._running.add_done_callback(_tell_death)
 
     async def stop(self) -> None:
         """End; requests in progress are cut off."""
         self._stopping.set()
         if self._running is not None:
-            await self._running
+            await asyncio.wait([self._running])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request of a good token on, with the caller in its state."""
@@ -65,3 +69,9 @@ class McpGateway:
         from simplemem_service.api.mcp_tools import create_manager
 
         return create_manager(self._service)
+
+
+def _tell_death(task: asyncio.Task[None]) -> None:
+    """Log why the MCP server ended, where it was not asked to: the API goes on without it."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("MCP server died", exc_info=task.exception())

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import BaseModel
 
 from simplemem_service.api.access import Caller
 from simplemem_service.api.change_schemas import OperationOut
@@ -44,12 +45,13 @@ async def get_operation(caller: Anybody, operation_id: str, service: ServiceOf, 
     return OperationOut.of(status)
 
 
-async def accept(parts: Parts, caller: Caller, operation: Operation, key: str | None, body: str) -> str:
+async def accept(parts: Parts, caller: Caller, operation: Operation, key: str | None, body: BaseModel) -> str:
     """Make a change durable, once for an Idempotency-Key; the operation's id."""
     if key is None:
         return await parts.journal.append(operation)
     hashed = idempotency_hash(caller.name, operation.user_id, key)
-    return await parts.journal.append_once(replace(operation, idempotency=hashed), digest(body))
+    found = await asyncio.to_thread(lambda: digest(body.model_dump_json()))
+    return await parts.journal.append_once(replace(operation, idempotency=hashed), found)
 
 
 @dataclass(frozen=True, slots=True)
