@@ -1,11 +1,12 @@
 """Start, memory and search of the views over a table of many entries, without a server and without a model.
 
-    .venv/service/bin/python -m benchmarks.scale [--entries 100000] [--users 50] [--store FOLDER]
+    .venv/service/bin/python -m benchmarks.scale [--entries 100000] [--users 50] [--store FOLDER] [--batches 1000]
 
 Writes a table of synthetic entries (clustered unit vectors with 384 dimensions, one to three sentences each, words by
 Zipf's law) unless the folder holds one, follows it in a fresh process twice, the second time with the lexical index of
-the first, and searches it. Prints one JSON line a figure: name, value, unit, conditions. The question's encoding is
-not part of a search here. Machines are noisy: compare figures of one run only.
+the first, and searches it. Prints one JSON line a figure: name, value, unit, conditions. With `--batches`,
+searches before and after many small commits. The question's encoding is not part of a search here. Machines are noisy:
+compare figures of one run only.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simplemem_service.constants import MAINTENANCE_COMMITS
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.index.catalogue import Catalogue
 from simplemem_service.index.follow import Follower
@@ -48,6 +50,7 @@ CLUSTERS = 500
 SESSION_ENTRIES = 40
 WARM_UP = 5
 QUESTIONS = 100
+BATCH_ENTRIES = 3
 
 
 class Synthesis:
@@ -145,10 +148,15 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=100_000)
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--store", type=Path)
+    parser.add_argument("--batches", type=int, default=0, help="small commits to follow after the first search")
     parser.add_argument("--follow", action="store_true", help="only follow the table that is there")
     options = parser.parse_args()
     if options.follow:
         asyncio.run(follow(options.store, options.entries, options.users))
+        return
+    if options.batches:
+        with tempfile.TemporaryDirectory() as scratch:
+            asyncio.run(write_batches(Path(scratch), options.entries, options.users, options.batches))
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.store or Path(scratch)
@@ -199,6 +207,43 @@ async def follow(folder: Path, entries: int, users: int) -> None:
         show(f"search_{name}_p95_ms", p95, "ms", conditions)
     retriever.close()
     await storage.close()
+
+
+async def write_batches(folder: Path, entries: int, users: int, batches: int) -> None:
+    """Search before and after many small commits, maintained as the service does."""
+    await build(folder, entries, users)
+    storage = make_storage(folder)
+    await storage.open(IDENTITY)
+    synthesis = Synthesis()
+    follower = Follower(storage, TantivyIndex(folder / "index"), VectorIndex(), Catalogue())
+    await follower.catch_up()
+    retriever = Retriever(KnownQuestions(synthesis), follower)
+    conditions = f"{entries} entries, {users} users, {batches} commits of {BATCH_ENTRIES}"
+    await _show_search(retriever, synthesis, "before", conditions)
+    columns = schema.entry_schema(IDENTITY)
+    seen = []
+    for number in range(batches):
+        rows = synthesis.rows(entries + number * BATCH_ENTRIES, BATCH_ENTRIES, users, columns)
+        await storage.add_entries(schema.entries_from_arrow(rows))
+        began = time.perf_counter()
+        await follower.catch_up()
+        seen.append(1000 * (time.perf_counter() - began))
+        if number % MAINTENANCE_COMMITS == MAINTENANCE_COMMITS - 1:
+            await storage.maintain()
+    await _show_search(retriever, synthesis, "after", conditions)
+    show("catch_up_p95_ms", float(np.percentile(seen, 95)), "ms", conditions)
+    table = folder / "tables" / "entries.lance"
+    show("files", sum(path.is_file() for path in table.rglob("*")), "files", conditions)
+    show("versions", len(list((table / "_versions").iterdir())), "versions", conditions)
+    retriever.close()
+    await storage.close()
+
+
+async def _show_search(retriever: Retriever, synthesis: Synthesis, when: str, conditions: str) -> None:
+    for text in synthesis.texts(WARM_UP):
+        await _search(retriever, text, None)
+    times = [await _search(retriever, text, None) for text in synthesis.texts(QUESTIONS)]
+    show(f"search_{when}_p50_ms", float(np.median(times)), "ms", conditions)
 
 
 def make_storage(folder: Path) -> LanceStorage:

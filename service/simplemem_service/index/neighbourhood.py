@@ -47,6 +47,8 @@ class Neighbourhood:
     """The entries of every session in order of position. Used by one writer; not for concurrent use."""
 
     def __init__(self) -> None:
+        self.gone: list[int] = []
+        """Positions whose entries the last `apply` took away or rewrote."""
         self._rows: dict[str, int] = {}
         self._ids: list[str] = []
         self._texts: list[str] = []
@@ -57,6 +59,7 @@ class Neighbourhood:
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> list[Document]:
         """Take over changes; the documents to index anew: what was written and the neighbours of all that changed."""
         touched: set[int] = set()
+        self.gone = []
         for entry_id in deleted:
             touched |= self._remove(entry_id)
         for batch in batches_of(upserted):
@@ -136,6 +139,7 @@ class Neighbourhood:
         order = self._sessions[session]
         order.remove(self._positions[row], row)
         self._texts[row] = ""
+        self.gone.append(self._positions[row])
         if not len(order):
             del self._sessions[session]
         return neighbours

@@ -61,14 +61,12 @@ class TantivyIndex(LexicalView):
 
     @override
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> None:
-        gone = [(entry_id, self._neighbourhood.position_of(entry_id)) for entry_id in deleted]
         documents = self._neighbourhood.apply(upserted, deleted)
-        for entry_id, position in gone:
-            if position is not None and self._neighbourhood.position_of(entry_id) != position:
-                self._ids.pop(position, None)
-        self._ids.update((document.position, document.entry_id) for document in documents)
-        rows = [position for _, position in gone if position is not None]
-        _guarded(lambda: self._write(documents, [*rows, *(document.position for document in documents)]))
+        current = {document.position: document.entry_id for document in documents}
+        self._ids.update(current)
+        for position in set(self._neighbourhood.gone) - current.keys():
+            self._ids.pop(position, None)
+        _guarded(lambda: self._write(documents, [*{*self._neighbourhood.gone, *current}]))
         self._publish()
 
     @override

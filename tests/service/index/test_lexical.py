@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,14 @@ def test_rewritten_and_deleted_entries_are_followed(view: LexicalView) -> None:
     assert search(view, "bird") == ["0"]
     view.apply([], ["entry-000000", "nothing"])
     assert search(view, "bird") == []
+
+
+def test_an_entry_may_move_to_another_place(view: LexicalView) -> None:
+    view.apply(rows(), [])
+    moved = make_entry(77, text="A bird", session_id="ada-0", speaker="")
+    view.apply([replace(moved, entry=replace(moved.entry, entry_id="entry-000000"))], [])
+    assert search(view, "mat") == []
+    assert search(view, "bird") == ["0"]
 
 
 def test_a_snapshot_stays_as_it_was(view: LexicalView) -> None:
