@@ -10,6 +10,8 @@ CONTAINER = "simplemem"
 
 PORT = 8000
 """Port that the service listens on, in every role."""
+REDIS_URL = "REDIS_URL"
+"""Key of a cache's Secret, and variable of the container that holds it."""
 
 SERVICE_PORT = 80
 """Port of a store's Service."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -63,6 +63,8 @@ class Config:
     """SIMPLEMEM_LLM_TIMEOUT_SECONDS: how long one call of a language model may take."""
     llm_calls_per_minute: int = 0
     """SIMPLEMEM_LLM_CALLS_PER_MINUTE: calls of each language model that one pod begins within a minute; 0: no limit."""
+    redis_url: str | None = field(default=None, repr=False)
+    """REDIS_URL: a Redis that spares repeated work, redis:// or rediss://; it may hold a password. None: no cache."""
 
 
 STORE_FILE = "/etc/simplemem/store.json"
@@ -86,6 +88,7 @@ def read_config(environment: Mapping[str, str]) -> Config:
         host=environment.get("SIMPLEMEM_HOST", "0.0.0.0"),
         port=_port(environment.get("SIMPLEMEM_PORT", "8000")),
         log_level=_log_level(environment.get("SIMPLEMEM_LOG_LEVEL", "info")),
+        redis_url=read_redis_url(environment),
         **read_llm_settings(environment),
     )
 
@@ -96,6 +99,14 @@ def read_llm_settings(environment: Mapping[str, str]) -> dict[str, int]:
         "llm_timeout_seconds": _number("SIMPLEMEM_LLM_TIMEOUT_SECONDS", environment, "60", least=1),
         "llm_calls_per_minute": _number("SIMPLEMEM_LLM_CALLS_PER_MINUTE", environment, "0", least=0),
     }
+
+
+def read_redis_url(environment: Mapping[str, str]) -> str | None:
+    """The address of a Redis, or None. Raises `ConfigError`, which never tells the address: it may hold a password."""
+    url = environment.get("REDIS_URL") or None
+    if url is not None and not url.startswith(("redis://", "rediss://")):
+        raise ConfigError("REDIS_URL is no address of a Redis; it must begin with redis:// or rediss://")
+    return url
 
 
 def read_resolved_store(path: Path) -> ResolvedStore:

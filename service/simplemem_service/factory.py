@@ -5,10 +5,15 @@ Called in a thread, since importing the libraries behind the parts takes seconds
 
 from __future__ import annotations
 
+import hashlib
 import socket
 
 from simplemem_api.memory_spec import LexicalEngine, LlmMode, When
 from simplemem_api.resolved import ResolvedS3, ResolvedStore, StorageKind
+from simplemem_service.cache.cached_embedding import CachedEmbedding
+from simplemem_service.cache.cached_retriever import AnyRetriever, CachedRetriever
+from simplemem_service.cache.redis_cache import RedisCache
+from simplemem_service.cache.tiered import TieredCache
 from simplemem_service.config import Config
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.embedding.local import LocalEmbedding
@@ -32,6 +37,7 @@ from simplemem_service.parts import Parts
 from simplemem_service.pipeline.compress import CompressionStage, Compressor
 from simplemem_service.pipeline.llm_compress import LlmCompressor
 from simplemem_service.pipeline.planned_retrieve import PlannedRetriever
+from simplemem_service.pipeline.recipe import Recipe
 from simplemem_service.pipeline.retrieve import Retriever
 from simplemem_service.storage.base import Storage
 from simplemem_service.storage.blobs import BlobStore
@@ -54,7 +60,10 @@ def create_embedding(config: Config, metrics: Metrics) -> Embedding:
     model = config.store.embedding.model
     downloads = config.data / "models"
     local = LocalEmbedding(model, models_folder=config.models, cache_folder=downloads, encoders=config.encoders)
-    return MeasuredEmbedding(local, metrics)
+    measured = MeasuredEmbedding(local, metrics)
+    if config.redis_url is None:
+        return measured
+    return CachedEmbedding(measured, TieredCache(RedisCache(config.redis_url, metrics)), metrics)
 
 
 def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Parts:
@@ -73,11 +82,14 @@ def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Part
             journal, storage, compressor, lease, metrics, blobs=blobs, embedding=embedding, model=model, workers=workers
         )
         worker.erase_hooks.append(replies.forget_user)
-    follower = retriever = None
+    follower = None
+    retriever: AnyRetriever | None = None
     if config.role.serves:
         catalogue = Catalogue()
         follower = Follower(storage, _create_lexical(config), VectorIndex(), catalogue)
         retriever = _create_retriever(config.store, embedding, follower, model)
+        if isinstance(embedding, CachedEmbedding):
+            retriever = _create_cached(config, retriever, embedding, follower, metrics)
     return Parts(config.store, blobs, storage, journal, follower, retriever, worker, model, budget)
 
 
@@ -89,7 +101,7 @@ def _create_model(config: Config, budget: Budget, metrics: Metrics) -> LanguageM
 
 def _create_retriever(
     store: ResolvedStore, embedding: Embedding, follower: Follower, model: LanguageModel | None
-) -> Retriever | PlannedRetriever:
+) -> AnyRetriever:
     plain = Retriever(embedding, follower)
     settings = store.retrieval
     if model is None or settings.planning is settings.reflection is When.NEVER:
@@ -100,6 +112,21 @@ def _create_retriever(
         planning=settings.planning,
         reflection=settings.reflection,
         count_tokens=embedding.count_tokens,
+    )
+
+
+def _create_cached(
+    config: Config, inner: AnyRetriever, embedding: CachedEmbedding, follower: Follower, metrics: Metrics
+) -> CachedRetriever:
+    """Results in the embedding's cache; the key tells the tables and all that a result depends on."""
+    store = config.store
+    place = [store.storage.model_dump_json(), f"{store.namespace}/{store.name}"]
+    if store.storage.kind is StorageKind.PVC:
+        place += [socket.gethostname(), str(config.data)]
+    settings = [store.embedding.model_dump_json(), store.llm.model_dump_json(), store.retrieval.model_dump_json()]
+    identity = hashlib.sha256(repr((place, settings, Recipe())).encode()).hexdigest()
+    return CachedRetriever(
+        inner, embedding.cache, follower, store=identity, count_tokens=embedding.count_tokens, metrics=metrics
     )
 
 

@@ -14,10 +14,9 @@ from simplemem_service.storage.blobs import BlobStore
 
 # For types alone: they bring libraries that take seconds to import, and /livez must answer before.
 if TYPE_CHECKING:
+    from simplemem_service.cache.cached_retriever import AnyRetriever
     from simplemem_service.index.follow import Follower
     from simplemem_service.ingest.worker import Worker
-    from simplemem_service.pipeline.planned_retrieve import PlannedRetriever
-    from simplemem_service.pipeline.retrieve import Retriever
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Parts:
     """Durable operations."""
     follower: Follower | None
     """Keeps the views at the table's version, in roles that answer questions."""
-    retriever: Retriever | PlannedRetriever | None
+    retriever: AnyRetriever | None
     """Answers questions, in roles that do."""
     worker: Worker | None
     """Works off the journal, in roles that ingest."""

@@ -46,6 +46,8 @@ class Metrics:
             "degraded_turns", "Turns compressed by rules since no language model gave a usable reply."
         )
         self.cache_hits_total = self._counter("cache_hits", "Answers taken from a cache.", ("cache",))
+        self.cache_misses_total = self._counter("cache_misses", "Answers that a cache did not have.", ("cache",))
+        self.cache_errors_total = self._counter("cache_errors", "Calls of Redis that failed or took too long.")
 
     def render(self) -> bytes:
         """All metrics as Prometheus' text."""

@@ -17,6 +17,7 @@ from simplemem_operator.constants import (
     GRACE_SECONDS,
     MODELS_FOLDER,
     PORT,
+    REDIS_URL,
     SECRET_HASH,
     START_SECONDS,
     STORE_FILE,
@@ -66,6 +67,9 @@ def secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
     wanted: dict[str, tuple[str, ...]] = {}
     if store.storage.s3 is not None and store.storage.s3.credentials_secret_name:
         wanted[store.storage.s3.credentials_secret_name] = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    if store.redis is not None and store.redis.url_secret_name:
+        name = store.redis.url_secret_name
+        wanted[name] = (*wanted.get(name, ()), REDIS_URL)
     if store.llm.secret_name:
         wanted.setdefault(store.llm.secret_name, ())
     if store.access.token_secret_name:
@@ -127,6 +131,9 @@ def _environment(store: ResolvedStore, role: str) -> list[dict[str, Any]]:
             {"name": key, "valueFrom": {"secretKeyRef": {"name": s3.credentials_secret_name, "key": key}}}
             for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
         ]
+    if store.redis is not None and store.redis.url_secret_name:
+        source = {"secretKeyRef": {"name": store.redis.url_secret_name, "key": REDIS_URL}}
+        env.append({"name": REDIS_URL, "valueFrom": source})
     return env
 
 

@@ -1,0 +1,165 @@
+"""Redis, or a Redis Cluster, as a cache that may vanish at any time.
+
+Every call is bounded by `TIME_LIMIT`, and a circuit breaker leaves out a server that does not answer. A value carries
+a digest of its key, so that an answer that belongs to another question, or that somebody else wrote, is a miss.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from typing_extensions import override
+
+from simplemem_service.cache.base import Cache
+from simplemem_service.cache.breaker import CircuitBreaker
+from simplemem_service.telemetry import Metrics
+
+logger = logging.getLogger(__name__)
+
+TIME_LIMIT = timedelta(milliseconds=50)
+"""How long one call may take; encoding a question takes 5 to 10 ms, so a slower cache is worth nothing."""
+CONNECT_LIMIT = timedelta(seconds=2)
+"""How long a connection may take to be made, in the background: name, TLS and the nodes of a cluster."""
+NAMESPACE = "simplemem:"
+"""What all keys in Redis begin with."""
+CHECK_BYTES = 8
+"""Bytes of the key's digest in front of each value."""
+
+_FAILURES = (RedisError, OSError, TimeoutError)
+
+
+class RedisCache(Cache):
+    """A Redis behind a time limit and a circuit breaker.
+
+    Parameters
+    ----------
+    url
+        redis:// or rediss://, as redis-py reads it; it may hold a password and is never logged.
+    metrics
+        Where failures are counted.
+    breaker
+        Decides when to ask again.
+    """
+
+    def __init__(self, url: str, metrics: Metrics, breaker: CircuitBreaker | None = None) -> None:
+        self._url = url
+        self._metrics = metrics
+        self._breaker = breaker or CircuitBreaker()
+        self._client: Redis | RedisCluster | None = None
+        self._connecting: asyncio.Task[None] | None = None
+
+    @override
+    async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        client = self._ready_client()
+        if client is None or not keys:
+            return {}
+        try:
+            async with asyncio.timeout(TIME_LIMIT.total_seconds()):
+                async with client.pipeline(transaction=False) as pipeline:
+                    for key in keys:
+                        pipeline.get(NAMESPACE + key)
+                    found = await pipeline.execute()
+        except _FAILURES as error:
+            self._fail(error)
+            return {}
+        self._breaker.succeed()
+        return {key: value[CHECK_BYTES:] for key, value in zip(keys, found, strict=True) if _belongs(key, value)}
+
+    @override
+    async def set_many(self, values: Mapping[str, bytes], lifetime: timedelta) -> None:
+        client = self._ready_client()
+        if client is None or not values:
+            return
+        try:
+            async with asyncio.timeout(TIME_LIMIT.total_seconds()):
+                async with client.pipeline(transaction=False) as pipeline:
+                    for key, value in values.items():
+                        pipeline.set(NAMESPACE + key, _check(key) + value, px=lifetime)
+                    await pipeline.execute()
+        except _FAILURES as error:
+            self._fail(error)
+            return
+        self._breaker.succeed()
+
+    @override
+    async def close(self) -> None:
+        """End all connections."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        await self._drop()
+
+    def _ready_client(self) -> Redis | RedisCluster | None:
+        """The client; None while there is none or it is left alone. Never waits."""
+        if self._connecting is not None or not self._breaker.is_allowed():
+            return None
+        if self._client is None:
+            self._connecting = asyncio.create_task(self._connect())
+        return self._client
+
+    async def _connect(self) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_LIMIT.total_seconds()):
+                self._client = await _connected(self._url)
+            self._breaker.succeed()
+        except _FAILURES as error:
+            self._fail(error)
+        finally:
+            self._connecting = None
+
+    def _fail(self, error: BaseException) -> None:
+        self._metrics.cache_errors_total.inc()
+        if self._breaker.fail():
+            # The kind alone: a message may hold the address with its password.
+            logger.warning("redis left out for now", extra={"error": type(error).__name__})
+
+    async def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            try:
+                await client.aclose()
+            except _FAILURES as error:
+                logger.debug("redis not closed", extra={"error": type(error).__name__})
+
+
+async def _connected(url: str) -> Redis | RedisCluster:
+    """A client that has reached its server: of the cluster where the server is in one."""
+    seconds = TIME_LIMIT.total_seconds()
+    client = Redis.from_url(
+        url,
+        socket_timeout=CONNECT_LIMIT.total_seconds(),
+        socket_connect_timeout=CONNECT_LIMIT.total_seconds(),
+        retry=Retry(NoBackoff(), 0),
+    )
+    try:
+        found = await client.info("cluster")
+        if not found.get("cluster_enabled"):
+            return client
+    except BaseException:
+        await client.aclose()
+        raise
+    await client.aclose()
+    cluster = RedisCluster.from_url(
+        url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 1)
+    )
+    try:
+        return await cluster.initialize()
+    except BaseException:
+        await cluster.aclose()
+        raise
+
+
+def _check(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()[:CHECK_BYTES]
+
+
+def _belongs(key: str, value: bytes | None) -> bool:
+    return value is not None and value[:CHECK_BYTES] == _check(key)
