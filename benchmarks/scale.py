@@ -167,16 +167,16 @@ def main() -> None:
             subprocess.run([*command, "--entries", str(options.entries), "--users", str(options.users)], check=True)
 
 
-async def build(folder: Path, entries: int, users: int) -> None:
+async def build(folder: Path, entries: int, users: int, identity: StoreIdentity = IDENTITY) -> None:
     """A table of synthetic entries."""
     import lancedb
 
     storage = make_storage(folder)
-    await storage.open(IDENTITY)
+    await storage.open(identity)
     synthesis = Synthesis()
     table = lancedb.connect(str(folder / "tables")).open_table("entries")
     for first in range(0, entries, BATCH):
-        table.add(synthesis.rows(first, min(BATCH, entries - first), users, schema.entry_schema(IDENTITY)))
+        table.add(synthesis.rows(first, min(BATCH, entries - first), users, schema.entry_schema(identity)))
     await storage.maintain()
     await storage.close()
 

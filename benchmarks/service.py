@@ -1,6 +1,6 @@
 """Speed of one store over HTTP: durable answers, ingest, search, start-up and memory.
 
-    .venv/service/bin/python benchmarks/service.py [--entries 10000]
+    .venv/service/bin/python benchmarks/service.py [--entries 10000] [--prepared]
 
 Starts `simplemem up` on a temporary folder, sends synthetic turns (Zipf-distributed words, 8 to 24 a turn, 50 users),
 and prints one JSON line a figure: name, value, unit, conditions. Machines are noisy: compare figures of one run only.
@@ -9,6 +9,7 @@ and prints one JSON line a figure: name, value, unit, conditions. Machines are n
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import random
@@ -196,17 +197,35 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def prepare(folder: Path, entries: int) -> None:
+    """A store whose entries were never said: its table, as the service's own storage writes it."""
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.scale import build
+    from simplemem_service.storage.base import StoreIdentity
+
+    place = folder / "data" / "default" / "bench" / "store"
+    place.mkdir(parents=True)
+    asyncio.run(build(place, entries, USERS, StoreIdentity("all-MiniLM-L6-v2", 384)))
+
+
 def main() -> None:
     """Measure a fresh store, then its second start."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--entries", type=int, default=10_000, help="turns to remember (default 10000)")
-    entries: int = parser.parse_args().entries
+    parser.add_argument("--prepared", action="store_true", help="write the table directly: no figures of ingest")
+    options = parser.parse_args()
+    entries: int = options.entries
     text = Text()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if options.prepared:
+            prepare(folder, entries)
         with service(folder) as (client, pid, seconds):
-            emit("start_empty", seconds, "s")
-            measure_ingest(client, text, entries)
+            if options.prepared:
+                emit("start_without_index", seconds, "s", entries=entries)
+            else:
+                emit("start_empty", seconds, "s")
+                measure_ingest(client, text, entries)
             measure_acknowledgement(client, text)
             measure_search(client, text, entries)
             emit("resident", resident_mb(pid), "MB", entries=entries)
