@@ -57,6 +57,7 @@ class Engine:
         density_threshold: float = 0.0,
         recipe: Recipe | None = None,
     ) -> None:
+        self._embedding = embedding
         self.table = Rows()
         self.dropped: list[DroppedWindow] = []
         self.follower = Follower(self.table, lexical, VectorIndex(), Catalogue())
@@ -71,6 +72,11 @@ class Engine:
         for turns in sessions.values():
             await self._remember_session([as_turn(conversation.id, turn) for turn in turns], batch or len(turns))
         await self.follower.catch_up()
+
+    def use(self, recipe: Recipe) -> None:
+        """Answer by another recipe from now on."""
+        self.retriever.close()
+        self.retriever = Retriever(self._embedding, self.follower, recipe)
 
     async def ask(self, conversation: Conversation, question: str, top_k: int, max_tokens: int = 100_000) -> Retrieved:
         """Search one conversation."""
