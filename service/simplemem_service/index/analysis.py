@@ -2,7 +2,8 @@
 
 Latin words are stemmed by Snowball's English rules, Cyrillic ones by its Russian rules; digits stay as they are.
 Chinese, Japanese and Korean text, written without spaces, becomes bigrams of adjacent characters: any word of two
-characters is found, and no segmenter has to agree with itself on both sides.
+characters is found, and no segmenter has to agree with itself on both sides. A Chinese question is cut into words by
+jieba all the same, to leave out its function words.
 """
 
 from __future__ import annotations
@@ -29,8 +30,18 @@ STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 """English function words; a question's are not searched for, since its neighbours are full of them. Entries keep
 theirs, so that phrases stay whole."""
 
+_CHINESE_WORDS = """
+的 了 吗 呢 吧 啊 是 在 有 和 跟 与 也 都 就 还 又 很 不 没 没有 把 被 对 从 到
+去 来 我 你 您 他 她 它 我们 你们 他们 她们 这 那 这个 那个 这里 那里 什么 哪 哪里
+哪儿 哪个 哪些 哪天 哪家 哪本 谁 怎么 怎样 怎么样 为什么 多少 几 几个 时候 什么时候 何时
+过 着 得 地 会 能 要 想 可以 现在 一个 是否 有没有
+"""
+_CHINESE_FUNCTION_WORDS = frozenset(_CHINESE_WORDS.split())
+"""Words of a Chinese question that tell nothing of what is looked for."""
+
 _WORD = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+")
 _POSSESSIVE = re.compile(r"['\u2019\u00b4`]s\b")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 _CJK_RUN = re.compile(rf"[{CJK}]")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _STEMMERS = {name: snowballstemmer.stemmer(name) for name in ("english", "russian")}
@@ -55,8 +66,17 @@ def tokenize(text: str) -> tuple[str, ...]:
 def question_terms(text: str) -> tuple[str, ...]:
     """Distinct terms of a question without its function words; with them where nothing else is left."""
     terms = tuple(dict.fromkeys(tokenize(text)))
-    telling = tuple(term for term in terms if term not in _STOP_TERMS)
+    content = terms if not _HAN.search(text) else tuple(dict.fromkeys(tokenize(_without_function_words(text))))
+    telling = tuple(term for term in content if term not in _STOP_TERMS)
     return telling or terms
+
+
+def _without_function_words(text: str) -> str:
+    """The words of a text but for Chinese function words, apart, so that no bigram reaches from one to the next."""
+    # Imported here: its dictionary takes .2 s to load, and other questions never need it.
+    import rjieba
+
+    return " ".join(word for word in rjieba.cut(text) if word not in _CHINESE_FUNCTION_WORDS)
 
 
 def bigrams(terms: Sequence[str]) -> tuple[str, ...]:
