@@ -32,6 +32,9 @@ may have to wait. Larger batches are no faster on a processor."""
 CACHED_VECTORS = 20_000
 """Sentences whose vectors are remembered, about 35 MB at 384 dimensions."""
 
+CACHED_LENGTHS = 20_000
+"""Texts whose length in tokens is remembered, since the same entries end up in many contexts."""
+
 
 class LocalEmbedding(Embedding):
     """A sentence-transformers model on the processor or a GPU of this process.
@@ -75,6 +78,7 @@ class LocalEmbedding(Embedding):
         self._threads = threads
         self._prefixes = find_prefixes(model)
         self._cache = VectorCache(CACHED_VECTORS)
+        self._lengths: dict[str, int] = {}
         self._encoder: Encoder | None = None
         self._batcher: Batcher | None = None
 
@@ -111,7 +115,13 @@ class LocalEmbedding(Embedding):
     @override
     def count_tokens(self, text: str) -> int:
         """Length of a text in the model's tokens, special ones not counted."""
-        return len(self._loaded().tokenizer.encode(text, add_special_tokens=False).ids)
+        known = self._lengths.get(text)
+        if known is None:
+            known = len(self._loaded().tokenizer.encode(text, add_special_tokens=False).ids)
+            if len(self._lengths) >= CACHED_LENGTHS:
+                self._lengths = {}
+            self._lengths[text] = known
+        return known
 
     def _loaded(self) -> Encoder:
         if self._encoder is None:

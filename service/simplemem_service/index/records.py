@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 Mask = npt.NDArray[np.bool_]
 """Whether each row is meant."""
+ENTRIES_UNPACKED = 8192
+"""Entries kept as objects, about 16 MB: those of a user who asks again and again are not unpacked for each question."""
 
 
 class Codes:
@@ -200,6 +203,7 @@ def _microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=ENTRIES_UNPACKED)
 def _unpacked(entry_id: str, packed: bytes) -> Entry:
     values = _decode(packed.decode())[0]
     for place in _LISTS:
