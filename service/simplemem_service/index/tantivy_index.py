@@ -186,44 +186,56 @@ class TantivySnapshot(LexicalSnapshot):
         """BM25 of the best entries for analysed terms in one field."""
         if not terms or limit < 1:
             return {}
-        clauses = [(tantivy.Occur.Must, self._any_of(field, terms))]
         if scope.entry_ids is not None:
-            clauses.append((tantivy.Occur.Must, self._rows_of(list(scope.entry_ids))))
-        elif scope.user_id is not None:
-            clauses.append((tantivy.Occur.Must, self._filter(_USER, scope.user_id, "basic")))
-        return self._run(clauses, limit)
+            return self._run(_both(self._rows_of(list(scope.entry_ids)), self._any_of(field, terms)), limit)
+        only = None if scope.user_id is None else self._filter(_USER, scope.user_id, "basic")
+        return self._run(self._any_of(field, terms, only), limit)
 
     def scores(self, field: str, terms: Sequence[str], scope: Scope, entry_ids: Sequence[str]) -> Candidates:
         """BM25 of given entries; the scope is that of the entries."""
         del scope
         if not terms or not entry_ids:
             return {}
-        clauses = [(tantivy.Occur.Must, self._rows_of(entry_ids)), (tantivy.Occur.Must, self._any_of(field, terms))]
-        return self._run(clauses, len(entry_ids))
+        return self._run(_both(self._rows_of(entry_ids), self._any_of(field, terms)), len(entry_ids))
 
-    def _run(self, clauses: list[tuple[Any, Any]], limit: int) -> Candidates:
+    def _run(self, query: Any, limit: int) -> Candidates:
         def run() -> Candidates:
-            found = self._searcher.search(tantivy.Query.boolean_query(clauses), limit, count=False).hits
+            found = self._searcher.search(query, limit, count=False).hits
             rows = self._searcher.fast_field_values(_ROW, [address for _, address in found])
             pairs = ((self._ids.get(row), score) for row, (score, _) in zip(rows, found, strict=True))
             return {entry_id: score for entry_id, score in pairs if entry_id is not None}
 
         return _guarded(run)
 
-    def _any_of(self, field: str, terms: Sequence[str]) -> Any:
-        query = tantivy.Query.term_query
-        return tantivy.Query.boolean_query(
-            [(tantivy.Occur.Should, query(self._schema, field, term, index_option="freq")) for term in set(terms)],
-        )
+    def _any_of(self, field: str, terms: Sequence[str], only: Any = None) -> Any:
+        """Documents with any of the terms, and only certain ones of them.
+
+        What is wanted is asked with each term: the union of such pairs takes half the time of one union of the terms
+        that is then gone through for it (4.6 and 2.0 ms with 1,000,000 documents).
+        """
+        asked = (tantivy.Query.term_query(self._schema, field, term, index_option="freq") for term in set(terms))
+        return _either(query if only is None else _both(only, query) for query in asked)
 
     def _filter(self, field: str, value: str, option: str) -> Any:
         term = tantivy.Query.term_query(self._schema, field, value, index_option=option)
         return tantivy.Query.const_score_query(term, 0.0)
 
     def _rows_of(self, entry_ids: Sequence[str]) -> Any:
+        """Documents of given entries. Queries of a term each: a term set goes through the whole dictionary, which takes
+        three times as long for 300 of 100,000 rows.
+        """
         places = (self._places.position_of(entry_id) for entry_id in entry_ids)
-        rows = [place for place in places if place is not None]
-        return tantivy.Query.const_score_query(tantivy.Query.term_set_query(self._schema, _ROW, rows), 0.0)
+        query = tantivy.Query.term_query
+        rows = (query(self._schema, _ROW, place, index_option="basic") for place in places if place is not None)
+        return tantivy.Query.const_score_query(_either(rows), 0.0)
+
+
+def _either(queries: Iterable[Any]) -> Any:
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+
+
+def _both(first: Any, second: Any) -> Any:
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, first), (tantivy.Occur.Must, second)])
 
 
 def _build_schema() -> Any:
