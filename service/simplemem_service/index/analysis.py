@@ -1,6 +1,8 @@
 """Text to terms: the one way in which entries and questions become words, so that they meet.
 
-Latin words are stemmed by Snowball's English rules, Cyrillic ones by its Russian rules; digits stay as they are.
+Latin words are stemmed by Snowball's rules for the text's language, Cyrillic ones by its Russian rules; digits stay as
+they are. A German or Spanish text gets the English stems beside its own, on both sides: so a name is found in a
+memory of several languages, and a remark too short to tell its language by any question.
 Chinese, Japanese and Korean text, written without spaces, becomes bigrams of adjacent characters: any word of two
 characters is found, and no segmenter has to agree with itself on both sides. A Chinese question is cut into words by
 jieba all the same, to leave out its function words.
@@ -15,6 +17,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 import snowballstemmer
+
+from simplemem_service.index.languages import FUNCTION_WORDS, Language
 
 TERM_LENGTH = 64
 """Longest term that is kept, in characters; what is longer is cut, since nobody searches for it."""
@@ -44,31 +48,46 @@ _POSSESSIVE = re.compile(r"['\u2019\u00b4`]s\b")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _CJK_RUN = re.compile(rf"[{CJK}]")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
-_STEMMERS = {name: snowballstemmer.stemmer(name) for name in ("english", "russian")}
+_STEMMERS = {name: snowballstemmer.stemmer(name) for name in (*Language, "russian")}
 
 
-def tokenize(text: str) -> tuple[str, ...]:
-    """Terms of a text in their order, stop words included.
+def tokenize(text: str, language: Language = Language.ENGLISH) -> tuple[str, ...]:
+    """Terms of a text in their order, stop words included, each word stemmed by one language's rules.
 
     Lower case, compatibility forms folded (full-width digits, ligatures), possessive `'s` dropped, stemmed, each at
     most `TERM_LENGTH` characters long and free of white space.
     """
-    folded = _POSSESSIVE.sub("", unicodedata.normalize("NFKC", text).casefold())
     terms: list[str] = []
-    for word in _WORD.findall(folded):
+    for word in _words(text):
         if _CJK_RUN.match(word):
             terms.extend(_character_bigrams(word))
         else:
-            terms.append(_stem(word[:TERM_LENGTH]))
+            terms.append(_stem(word[:TERM_LENGTH], language))
     return tuple(terms)
 
 
-def question_terms(text: str) -> tuple[str, ...]:
+def document_terms(text: str, language: Language = Language.ENGLISH) -> tuple[str, ...]:
+    """Terms of an entry: those of `tokenize`, and behind them the English ones that differ."""
+    own = tokenize(text, language)
+    if language is Language.ENGLISH:
+        return own
+    return own + tuple(english for english, other in zip(tokenize(text), own, strict=True) if english != other)
+
+
+def question_terms(text: str, language: Language = Language.ENGLISH) -> tuple[str, ...]:
     """Distinct terms of a question without its function words; with them where nothing else is left."""
+    if language is not Language.ENGLISH:
+        rest = " ".join(word for word in _words(text) if word not in FUNCTION_WORDS[language])
+        return tuple(dict.fromkeys(document_terms(rest or text, language)))
     terms = tuple(dict.fromkeys(tokenize(text)))
     content = terms if not _HAN.search(text) else tuple(dict.fromkeys(tokenize(_without_function_words(text))))
     telling = tuple(term for term in content if term not in _STOP_TERMS)
     return telling or terms
+
+
+def _words(text: str) -> list[str]:
+    """Words of a text, folded, runs of characters without spaces in one piece."""
+    return _WORD.findall(_POSSESSIVE.sub("", unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _without_function_words(text: str) -> str:
@@ -90,10 +109,10 @@ def _character_bigrams(run: str) -> list[str]:
 
 
 @lru_cache(maxsize=200_000)
-def _stem(word: str) -> str:
-    """Stem of a lower-case word by the rules of its script."""
-    language = "russian" if _CYRILLIC.search(word) else "english"
-    return str(_STEMMERS[language].stemWord(word))
+def _stem(word: str, language: str) -> str:
+    """Stem of a lower-case word by the rules of its script and language."""
+    name = "russian" if _CYRILLIC.search(word) else language
+    return str(_STEMMERS[name].stemWord(word))
 
 
-_STOP_TERMS = frozenset(_stem(word) for word in STOP_WORDS)
+_STOP_TERMS = frozenset(_stem(word, Language.ENGLISH) for word in STOP_WORDS)

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from simplemem_service.index.analysis import bigrams, tokenize
+from simplemem_service.index.analysis import bigrams, document_terms, tokenize
+from simplemem_service.index.languages import Language, detect_language
 from simplemem_service.index.session_order import SessionOrder
 from simplemem_service.models.entry import EmbeddedEntry
 from simplemem_service.storage.entry_rows import EntryBatch, batches_of
@@ -104,16 +105,25 @@ class Neighbourhood:
 
     def document(self, row: int) -> Document:
         """The document of a row."""
-        own = _terms(self._texts[row])
-        others = [term for other in self._around(row) for term in _terms(self._texts[other])]
+        languages = self._languages([row, *self._around(row)])
+        own = _terms(self._texts[row], languages[row])
+        others = [term for other in self._around(row) for term in _terms(self._texts[other], languages[other])]
         return Document(
             self._ids[row],
             self._session_of[row][0],
             self._positions[row],
             own * OWN_WEIGHT + tuple(others),
-            bigrams(own),
+            bigrams(tokenize(self._texts[row], languages[row])),
             self.digest(row),
         )
+
+    def _languages(self, rows: Sequence[int]) -> dict[int, Language]:
+        """Language of each entry; that of all of them together where its own words do not tell."""
+        own = {row: _detect(self._texts[row]) for row in rows}
+        if None not in own.values():
+            return {row: language for row, language in own.items() if language}
+        joined = detect_language(" ".join(self._texts[row] for row in rows)) or Language.ENGLISH
+        return {row: language or joined for row, language in own.items()}
 
     def _append(self, entry_id: str, session: tuple[str, str], position: int, text: str) -> set[int]:
         row = self._rows[entry_id] = len(self._ids)
@@ -150,6 +160,9 @@ class Neighbourhood:
 
 
 @lru_cache(maxsize=4096)
-def _terms(text: str) -> tuple[str, ...]:
+def _terms(text: str, language: Language) -> tuple[str, ...]:
     """Terms of a turn; remembered for a while, since each is needed by five documents."""
-    return tokenize(text)
+    return document_terms(text, language)
+
+
+_detect = lru_cache(maxsize=4096)(detect_language)

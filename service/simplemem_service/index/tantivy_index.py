@@ -21,7 +21,7 @@ import tantivy
 from typing_extensions import override
 
 from simplemem_service.errors import IndexBrokenError
-from simplemem_service.index import analysis, neighbourhood
+from simplemem_service.index import analysis, languages, neighbourhood
 from simplemem_service.index.base import BIGRAMS, CONTEXT, Candidates, LexicalSnapshot, LexicalView, Scope
 from simplemem_service.index.neighbourhood import Document, Neighbourhood
 from simplemem_service.models.entry import EmbeddedEntry
@@ -250,7 +250,7 @@ def _build_schema() -> Any:
 
 def _layout() -> str:
     """Name of all that decides what a document looks like."""
-    sources = (Path(str(module.__file__)).read_bytes() for module in (analysis, neighbourhood))
+    sources = (Path(str(module.__file__)).read_bytes() for module in (analysis, languages, neighbourhood))
     return f"{LAYOUT}-{zlib.crc32(b''.join(sources)):08x}"
 
 

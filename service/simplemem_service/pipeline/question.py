@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simplemem_service.index.analysis import STOP_WORDS, bigrams, question_terms, tokenize
+from simplemem_service.index.analysis import bigrams, question_terms, tokenize
+from simplemem_service.index.languages import Language, detect_language
 from simplemem_service.pipeline.dates import DateSpan, find_absolute
 from simplemem_service.pipeline.names import NamedPerson, find_names
 
@@ -33,23 +34,27 @@ class Question:
     """Participants named, each once, in the order of the question."""
     dates: tuple[DateSpan, ...]
     """Days named outright."""
+    language: Language
+    """The language of its words; English where they do not tell."""
 
 
 def read_question(text: str, participants: Sequence[str]) -> Question:
     """A question, taken apart; if nothing is left without its names, they stay in."""
     asked = text[:LONGEST_QUESTION]
     people = find_names(asked, participants)
-    is_english = any(word in STOP_WORDS for word in re.findall(r"[a-z]+", asked.lower()))
+    named = detect_language(asked)
+    language = named or Language.ENGLISH
     nameless = _replace(asked, people, "", "")
     if not tokenize(nameless):
         nameless = asked
-    meaning = _replace(asked, people, "you", "your") if is_english else nameless
+    meaning = _replace(asked, people, "you", "your") if named is Language.ENGLISH else nameless
     return Question(
         meaning=meaning,
-        terms=question_terms(nameless),
-        bigrams=tuple(dict.fromkeys(bigrams(tokenize(nameless)))),
+        terms=question_terms(nameless, language),
+        bigrams=tuple(dict.fromkeys(bigrams(tokenize(nameless, language)))),
         people=tuple(dict.fromkeys(person.name for person in people)),
         dates=tuple(find_absolute(asked)),
+        language=language,
     )
 
 
