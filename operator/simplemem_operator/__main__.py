@@ -11,15 +11,18 @@ import kopf
 from kubernetes import client
 from kubernetes import config as kubernetes_config
 
+from simplemem_operator.api import Api
+from simplemem_operator.caches import Caches
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.config import Config, read_config
 from simplemem_operator.handlers import lifecycle, memorystore
 from simplemem_operator.handlers.probes import ProbeServer
 from simplemem_operator.heartbeat import Heartbeat
+from simplemem_operator.kinds import KINDS
 from simplemem_operator.logs import configure_logging
 from simplemem_operator.loops import StoreLoops
 from simplemem_operator.observe import Observer
-from simplemem_operator.probe import Probe
+from simplemem_operator.probe import PROXIED_AT_ONCE, Prober
 from simplemem_operator.reconcile import Reconciler
 from simplemem_operator.secret_index import SecretIndex
 
@@ -31,16 +34,25 @@ def main() -> None:
     config = read_config()
     configure_logging(config.log_level)
     try:
-        cluster = Cluster(_connect(config))
+        cluster = Cluster(Api(_connect(config)))
     except kubernetes_config.ConfigException as error:
         sys.exit(f"simplemem-operator: no credentials: {error}; run in a pod, or give --kubeconfig")
-    heartbeat = Heartbeat()
-    observer = Observer(cluster, Probe(cluster, is_inside=config.operator_namespace is not None))
-    reconciler = Reconciler(cluster, observer, config.images, operator_namespace=config.operator_namespace)
-    loops = StoreLoops(reconciler.reconcile, heartbeat, workers=config.workers, poll_seconds=config.poll_seconds)
+    heartbeat, secrets = Heartbeat(), SecretIndex()
+    caches = Caches(cluster, config.namespaces, watch_seconds=config.watch_seconds, heartbeat=heartbeat)
+    prober = Prober(cluster, caches.pods, config.probe_url)
+    observer = Observer(cluster, caches, prober.reports)
+    reconciler = Reconciler(cluster, caches, observer, config.images, operator_namespace=config.operator_namespace)
+    loops = StoreLoops(
+        reconciler.reconcile,
+        prober.refresh,
+        heartbeat,
+        workers=config.workers,
+        poll_seconds=config.poll_seconds,
+        resync_seconds=config.resync_seconds,
+    )
     registry = kopf.OperatorRegistry()
-    memorystore.register(registry, loops, SecretIndex())
-    lifecycle.register(registry, config, loops, ProbeServer(heartbeat))
+    memorystore.register(registry, caches, loops, secrets, prober.forget)
+    lifecycle.register(registry, config, caches, loops, secrets, prober, ProbeServer(heartbeat, caches))
     kopf.on.login(registry=registry, id="login")(_login)
     where = {"namespaces": config.namespaces} if config.namespaces else {"clusterwide": True}
     kopf.run(registry=registry, standalone=True, **where)
@@ -56,7 +68,8 @@ def _connect(config: Config) -> client.ApiClient:
             os.environ["KUBECONFIG"] = str(kubeconfig)
         kubernetes_config.load_kube_config(str(kubeconfig) if kubeconfig else None)
     settings = client.Configuration.get_default_copy()
-    settings.connection_pool_maxsize = config.workers + 2
+    watches = (len(KINDS) + 2) * max(1, len(config.namespaces))
+    settings.connection_pool_maxsize = config.workers + PROXIED_AT_ONCE + watches
     # The loops retry, with back-off; retries below them would hide an API server that is away.
     settings.retries = False
     return client.ApiClient(settings)

@@ -1,104 +1,105 @@
-"""The only module that calls the Kubernetes API; turns its answers into dictionaries and its errors into ours.
+"""What the operator asks of the Kubernetes API, in its own words.
 
-Calls block: the reconcile loop runs them in threads. Objects are written by server-side apply under our own field
-manager and with force, only the fields that we own, never by reading, changing and writing back.
+Calls block: they are made in threads. Objects are written by server-side apply under our own field manager and with
+force, only the fields that we own, never by reading, changing and writing back.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
-from simplemem_api.memorystore import GROUP, PLURAL, VERSION
+from simplemem_operator.api import JSON, METADATA, METADATA_LIST, Api, error_of
 from simplemem_operator.constants import FIELD_MANAGER
-from simplemem_operator.errors import (
-    ApiUnavailableError,
-    ConflictError,
-    ForbiddenError,
-    OperatorError,
-    RefusedError,
-)
+from simplemem_operator.errors import NotFoundError
+from simplemem_operator.kinds import EVENTS, KINDS, PODS, STORES, Kind
 from simplemem_operator.metrics import API_WRITES
 from simplemem_operator.models.desired import Manifest
 
-TIMEOUT_SECONDS = (5, 20)
-"""How long a call may take to connect and to answer, in seconds; a hung API server must not hold a worker."""
+PAGE = 500
+"""Objects in one answer to a list; a page of Deployments is some 3 MB."""
 
-MESSAGE_CHARACTERS = 256
-"""How much of the API server's words an error repeats."""
+SILENCE_SECONDS = 10.0
+"""How much longer than its promised life a watch may be silent, in seconds, before it is taken for dead."""
+
+PROXY_SECONDS = 5.0
+"""How long a pod may take to answer through the API server, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of object and where the API serves it."""
+class Page:
+    """A part of a list."""
 
-    name: str
-    """Kind."""
-    api_version: str
-    """API group and version."""
-    plural: str
-    """Resource name."""
-
-    def path(self, namespace: str, name: str = "") -> str:
-        """Path of the collection in a namespace, or of one object."""
-        prefix = "/api" if "/" not in self.api_version else "/apis"
-        path = f"{prefix}/{self.api_version}/namespaces/{quote(namespace)}/{self.plural}"
-        return f"{path}/{quote(name)}" if name else path
-
-
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("ServiceAccount", "v1", "serviceaccounts"),
-        Kind("ConfigMap", "v1", "configmaps"),
-        Kind("Service", "v1", "services"),
-        Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
-        Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
-        Kind("Deployment", "apps/v1", "deployments"),
-        Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
-        Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers"),
-    )
-}
-"""Kinds of children, by name."""
-
-STORES = Kind("MemoryStore", f"{GROUP}/{VERSION}", PLURAL)
-"""Our own kind."""
-PODS = Kind("Pod", "v1", "pods")
-"""Pods."""
-SECRETS = Kind("Secret", "v1", "secrets")
-"""Secrets; read only."""
-EVENTS = Kind("Event", "v1", "events")
-"""Events."""
+    items: list[Manifest]
+    """The objects."""
+    version: str
+    """Version of the list, to watch from."""
+    next_token: str
+    """Where the next part begins; empty after the last."""
 
 
 class Cluster:
     """The Kubernetes API as the operator uses it. Errors are `OperatorError`s."""
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """An object, or None."""
-        return self._call("GET", kind.path(namespace, name), none_on=404)
+        with contextlib.suppress(NotFoundError):
+            return self._api.call("GET", kind.path(namespace, name))
+        return None
 
-    def list_labelled(self, kind: Kind, namespace: str, selector: str) -> list[Manifest]:
-        """Objects in a namespace that carry the labels."""
-        found = self._call("GET", kind.path(namespace), query=[("labelSelector", selector)]) or {}
+    def read_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """The metadata of an object, or None."""
+        with contextlib.suppress(NotFoundError):
+            found: Manifest = self._api.call("GET", kind.path(namespace, name), accept=METADATA)["metadata"]
+            return found
+        return None
+
+    def list_page(self, kind: Kind, namespace: str | None, selector: str, token: str) -> Page:
+        """A part of the objects in a namespace, or in all for None, that carry the labels."""
+        query = [("limit", str(PAGE)), *([("labelSelector", selector)] if selector else [])]
+        if token:
+            query.append(("continue", token))
+        accept = METADATA_LIST if kind.is_metadata_only else JSON
+        found = self._api.call("GET", kind.path(namespace), query=query, accept=accept)
         # Items of a list carry neither kind nor apiVersion.
-        return [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in found.get("items") or ()]
+        names = {"apiVersion": kind.api_version, "kind": kind.name}
+        items = [{**item, **names} for item in found.get("items") or ()]
+        metadata = found["metadata"]
+        return Page(items, metadata["resourceVersion"], metadata.get("continue") or "")
 
-    def apply(self, manifest: Manifest) -> None:
-        """Have the object as the manifest says, in the fields that it names."""
+    def watch(
+        self, kind: Kind, namespace: str | None, selector: str, version: str, seconds: int
+    ) -> Iterator[tuple[str, Manifest]]:
+        """Types and objects of the events since a version, for so many seconds at most.
+
+        Raises `GoneError` where the version is too old, so that a list is due.
+        """
+        query = [("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", version)]
+        query += [("timeoutSeconds", str(seconds)), *([("labelSelector", selector)] if selector else [])]
+        accept = METADATA if kind.is_metadata_only else JSON
+        path = kind.path(namespace)
+        for event in self._api.stream(path, query=query, accept=accept, seconds=seconds + SILENCE_SECONDS):
+            found = event["object"]
+            if event["type"] == "ERROR":
+                raise error_of("WATCH", path, int(found.get("code") or 500), str(found.get("message", "")))
+            yield event["type"], {**found, "apiVersion": kind.api_version, "kind": kind.name}
+
+    def apply(self, manifest: Manifest, live: Manifest | None = None) -> Manifest:
+        """Have the object as the manifest says, in the fields that it names; gives it as it is then.
+
+        With the live object given, only that very one is changed: one that took its name in the meantime is not.
+        """
         kind, metadata = KINDS[manifest["kind"]], manifest["metadata"]
-        self._apply(kind.path(metadata["namespace"], metadata["name"]), manifest)
+        if live is not None:
+            manifest = {**manifest, "metadata": {**metadata, "uid": live["metadata"]["uid"]}}
+        return self._apply(kind.path(metadata["namespace"], metadata["name"]), manifest)
 
-    def apply_replicas(self, live: Manifest) -> None:
+    def apply_replicas(self, live: Manifest) -> Manifest:
         """Own the number of pods under a second name, so that it stays when the first gives it up."""
         metadata = live["metadata"]
         manifest = {
@@ -108,9 +109,9 @@ class Cluster:
             "spec": {"replicas": live["spec"]["replicas"]},
         }
         path = KINDS[live["kind"]].path(metadata["namespace"], metadata["name"])
-        self._apply(path, manifest, manager=f"{FIELD_MANAGER}-handover")
+        return self._apply(path, manifest, manager=f"{FIELD_MANAGER}-handover")
 
-    def apply_status(self, namespace: str, name: str, status: dict[str, Any]) -> None:
+    def apply_status(self, namespace: str, name: str, status: dict[str, Any]) -> Manifest:
         """Have the status of a MemoryStore as given; conditions of other writers stay."""
         manifest = {
             "apiVersion": STORES.api_version,
@@ -118,81 +119,26 @@ class Cluster:
             "metadata": {"name": name, "namespace": namespace},
             "status": status,
         }
-        self._apply(f"{STORES.path(namespace, name)}/status", manifest)
+        return self._apply(f"{STORES.path(namespace, name)}/status", manifest)
 
     def delete(self, manifest: Manifest) -> None:
         """Delete exactly this object, not a later one of its name; an object that is gone already is fine."""
         kind, metadata = KINDS[manifest["kind"]], manifest["metadata"]
         body = {"preconditions": {"uid": metadata["uid"]}, "propagationPolicy": "Background"}
         API_WRITES.labels(verb="delete", kind=kind.name).inc()
-        self._call("DELETE", kind.path(metadata["namespace"], metadata["name"]), body=body, none_on=404)
+        with contextlib.suppress(NotFoundError):
+            self._api.call("DELETE", kind.path(metadata["namespace"], metadata["name"]), body=body)
 
     def post_event(self, namespace: str, event: Manifest) -> None:
         """Write an event."""
         API_WRITES.labels(verb="create", kind="Event").inc()
-        self._call("POST", EVENTS.path(namespace), body=event)
+        self._api.call("POST", EVENTS.path(namespace), body=event)
 
     def read_through_proxy(self, namespace: str, pod: str, port: int, path: str) -> tuple[int, str]:
         """Status and body of a pod's answer, by way of the API server; for an operator outside the cluster."""
-        return self._send("GET", f"{PODS.path(namespace, f'{pod}:{port}')}/proxy{path}", [], None, "application/json")
+        return self._api.send("GET", f"{PODS.path(namespace, f'{pod}:{port}')}/proxy{path}", seconds=PROXY_SECONDS)
 
-    def _apply(self, path: str, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> None:
+    def _apply(self, path: str, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> Manifest:
         API_WRITES.labels(verb="apply", kind=manifest["kind"]).inc()
         query = [("fieldManager", manager), ("force", "true")]
-        self._call("PATCH", path, query=query, body=manifest, content_type="application/apply-patch+yaml")
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: list[tuple[str, str]] | None = None,
-        body: Manifest | None = None,
-        content_type: str = "application/json",
-        none_on: int | None = None,
-    ) -> Manifest | None:
-        status, text = self._send(method, path, query or [], body, content_type)
-        if status == none_on:
-            return None
-        if status >= 400:
-            raise _error(method, path, status, text)
-        answer: Manifest = json.loads(text)
-        return answer
-
-    def _send(
-        self, method: str, path: str, query: list[tuple[str, str]], body: Manifest | None, content_type: str
-    ) -> tuple[int, str]:
-        headers = {"Accept": "application/json", "Content-Type": content_type}
-        # JSON is YAML too; what is not plain JSON to the client is sent as it is.
-        payload = json.dumps(body) if body is not None and content_type != "application/json" else body
-        try:
-            request = self._client.param_serialize(
-                method, path, query_params=query, header_params=headers, auth_settings=["BearerToken"]
-            )
-            verb, url, sent_headers, *_ = request
-            response = self._client.call_api(verb, url, sent_headers, payload, [], TIMEOUT_SECONDS)
-            data = response.read() or b""
-        except ApiException as error:
-            return int(error.status or 0) or 503, str(error.body or error.reason)
-        except (HTTPError, OSError) as error:
-            raise ApiUnavailableError(f"{method} {path}: the API server does not answer: {_cut(str(error))}") from error
-        return response.status, data.decode(errors="replace")
-
-
-def _error(method: str, path: str, status: int, text: str) -> OperatorError:
-    try:
-        message = json.loads(text).get("message", text)
-    except (ValueError, AttributeError):
-        message = text
-    words = f"{method} {path}: {status}: {_cut(str(message))}"
-    if status == 403:
-        return RefusedError(words) if "exceeded quota" in words else ForbiddenError(words)
-    if status == 409:
-        return ConflictError(words)
-    if status in (400, 405, 413, 415, 422):
-        return RefusedError(words)
-    return ApiUnavailableError(words)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MESSAGE_CHARACTERS else f"{text[: MESSAGE_CHARACTERS - 3]}..."
+        return self._api.call("PATCH", path, query=query, body=manifest, content_type="application/apply-patch+yaml")

@@ -13,6 +13,9 @@ from simplemem_operator.models.desired import Images
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where Kubernetes writes the namespace of a pod."""
 
+POD_URL = "http://{ip}:{port}/readyz"
+"""Where a pod tells how it is, to an operator in the cluster."""
+
 DEFAULT_IMAGE = "ghcr.io/simplemem/simplemem-service:0.1.0"
 """Image of the service where none is named."""
 
@@ -25,12 +28,18 @@ class Config:
     """Credentials; None: those of the pod, or of the environment variable KUBECONFIG."""
     namespaces: tuple[str, ...]
     """Namespaces to watch; none: all of them."""
+    selector: str
+    """Labels of the MemoryStores to look after, as Kubernetes spells a selector; empty: all of them."""
     images: Images
     """What the pods of every store run."""
     resync_seconds: float
     """How often a Ready store is looked at when nothing happens, in seconds."""
     poll_seconds: float
     """How often the pods of a Ready store are asked for their figures, in seconds."""
+    watch_seconds: int
+    """Life of a watch, in seconds: how long a connection that died without a word goes unnoticed."""
+    probe_url: str
+    """URL of a pod's report with the fields `{ip}`, `{namespace}`, `{name}` and `{port}`; empty: by way of the API."""
     workers: int
     """Passes at the same time."""
     port: int
@@ -46,12 +55,20 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
     parser = argparse.ArgumentParser(prog="simplemem-operator", description="Turns MemoryStores into running memories.")
     parser.add_argument("--kubeconfig", type=Path, help="credentials; default: the pod's own, or KUBECONFIG")
     parser.add_argument("--namespace", action="append", default=[], help="namespace to watch, repeatable; default: all")
+    parser.add_argument("--selector", default="", help="labels of the MemoryStores to look after; default: all")
     parser.add_argument("--service-image", default=DEFAULT_IMAGE, help="image of the stores' pods")
     parser.add_argument(
         "--service-image-pull-policy", default="IfNotPresent", choices=["Always", "IfNotPresent", "Never"]
     )
     parser.add_argument("--resync-seconds", type=_seconds, default=300.0, help="how often a quiet store is looked at")
     parser.add_argument("--poll-seconds", type=_seconds, default=30.0, help="how often pods give their figures")
+    parser.add_argument("--watch-seconds", type=_seconds, default=60.0, help="life of a watch of the API")
+    parser.add_argument(
+        "--probe-url",
+        type=_template,
+        help="where pods tell how they are, with the fields {ip}, {port}, {namespace} and {name}; "
+        f"default: {POD_URL} in a cluster, through the API server outside",
+    )
     parser.add_argument("--workers", type=int, default=8, help="passes at the same time")
     parser.add_argument("--metrics-port", type=int, default=8080, help="port of /healthz, /readyz and /metrics")
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
@@ -62,9 +79,12 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
     return Config(
         kubeconfig=parsed.kubeconfig,
         namespaces=tuple(dict.fromkeys(parsed.namespace)),
+        selector=parsed.selector,
         images=Images(parsed.service_image, parsed.service_image_pull_policy),
         resync_seconds=parsed.resync_seconds,
         poll_seconds=min(parsed.poll_seconds, parsed.resync_seconds),
+        watch_seconds=round(parsed.watch_seconds),
+        probe_url=parsed.probe_url or (POD_URL if is_inside else ""),
         workers=max(1, parsed.workers),
         port=parsed.metrics_port,
         log_level=parsed.log_level,
@@ -77,3 +97,11 @@ def _seconds(text: str) -> float:
     if value < 1:
         raise argparse.ArgumentTypeError(f"'{text}' must be at least 1")
     return value
+
+
+def _template(text: str) -> str:
+    try:
+        text.format(ip="192.0.2.1", port=8000, namespace="team-a", name="notes")
+    except (KeyError, IndexError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"'{text}' may hold {{ip}}, {{port}}, {{namespace}} and {{name}}") from error
+    return text

@@ -4,9 +4,12 @@ OperatorError
 |- TransientError        the next pass may succeed
 |  |- ApiUnavailableError
 |  |- ConflictError
+|  |- GoneError
+|  |- NotFoundError
 |- PermanentError        something must be changed first
 |- ForbiddenError
 |- RefusedError
+StoreGoneError           no failure: the pass has nothing to do any more
 """
 
 from __future__ import annotations
@@ -28,6 +31,14 @@ class ConflictError(TransientError):
     """Somebody changed the object in the meantime."""
 
 
+class GoneError(TransientError):
+    """A list or a watch goes on from a version that the API server no longer has."""
+
+
+class NotFoundError(TransientError):
+    """The object, its namespace or its whole kind is not there."""
+
+
 class PermanentError(OperatorError):
     """The next pass fails again until something is changed."""
 
@@ -38,3 +49,7 @@ class ForbiddenError(PermanentError):
 
 class RefusedError(PermanentError):
     """The API server refuses the object, such as by a quota or an admission rule."""
+
+
+class StoreGoneError(Exception):
+    """The MemoryStore went away while something was to be made for it."""

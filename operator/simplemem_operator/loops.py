@@ -1,18 +1,20 @@
-"""One loop a store: wait for a wake-up, make a pass, wait again.
+"""One loop a store: wait for a wake-up, make a pass, wait again; and beside it one that asks its pods how they are.
 
 Wake-ups carry nothing: a pass looks at everything itself, so ten of them while a pass runs make one more pass, and a
-lost one costs a poll. Passes run in a bounded number of threads; a store that fails waits longer each time, and holds
-up no other.
+lost one costs a resync. Passes run in a bounded number of threads and wait for no pod; a store that fails waits longer
+each time, and holds up no other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from simplemem_operator import metrics
 from simplemem_operator.heartbeat import Heartbeat
@@ -23,11 +25,23 @@ log = logging.getLogger(__name__)
 StoreKey = tuple[str, str]
 """Namespace and name of a store."""
 
+SETTLE_SECONDS = 0.2
+"""Least time from one pass over a store to the next, in seconds: one write often causes several events."""
+
+FAILING_SETTLE_SECONDS = 1.0
+"""The same while passes fail, in seconds."""
+
 UNREADY_SECONDS = 2.0
-"""How soon a store that is not Ready is looked at again, in seconds: pods tell what they lack without an event."""
+"""How soon the pods of a store that is not Ready are asked again, in seconds: no event tells what they lack."""
 
 UNREADY_MOST_SECONDS = 15.0
 """How long that wait grows while nothing happens, in seconds."""
+
+UNREADY_RESYNC_SECONDS = 60.0
+"""How often a store that is not Ready is looked at when nothing happens, in seconds."""
+
+ASK_SECONDS = 0.5
+"""Least time between two rounds of questions to a store's pods, in seconds."""
 
 BACKOFF_MOST_SECONDS = 120.0
 """Longest wait after failed passes, in seconds."""
@@ -39,51 +53,88 @@ JITTER = 0.2
 """Share by which waits differ, so that a thousand stores do not come at once."""
 
 
+@dataclass(slots=True)
+class _Care:
+    """One store under care."""
+
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    ask: asyncio.Event = field(default_factory=asyncio.Event)
+    is_ready: bool = False
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+
 class StoreLoops:
-    """The loops of all stores."""
+    """The loops of all stores.
+
+    Parameters
+    ----------
+    reconcile
+        Makes a pass over a store; called in threads.
+    refresh
+        Asks the pods of a store how they are; whether any said something new.
+    heartbeat
+        Is told that the loops live.
+    workers
+        Passes at the same time.
+    poll_seconds
+        How often the pods of a Ready store are asked, in seconds.
+    resync_seconds
+        How often a store is looked at when nothing happens, in seconds.
+    """
 
     def __init__(
         self,
         reconcile: Callable[[str, str], Outcome],
+        refresh: Callable[[StoreKey], Awaitable[bool]],
         heartbeat: Heartbeat,
         *,
         workers: int,
         poll_seconds: float,
+        resync_seconds: float,
     ) -> None:
         self._reconcile = reconcile
+        self._refresh = refresh
         self._heartbeat = heartbeat
         self._poll_seconds = poll_seconds
+        self._resync_seconds = resync_seconds
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="pass")
         # Beats must not wait behind slow passes.
         self._beats = ThreadPoolExecutor(1, thread_name_prefix="beat")
-        self._wakes: dict[StoreKey, asyncio.Event] = {}
-        self._tasks: dict[StoreKey, asyncio.Task[None]] = {}
+        self._stores: dict[StoreKey, _Care] = {}
 
     @property
     def stores(self) -> list[StoreKey]:
         """Stores under care."""
-        return list(self._tasks)
+        return list(self._stores)
 
     def wake(self, key: StoreKey) -> None:
-        """Look at a store soon; begins its loop at the first call."""
-        if key not in self._tasks:
-            self._wakes[key] = asyncio.Event()
-            self._tasks[key] = asyncio.create_task(self._run(key), name=f"store {key[0]}/{key[1]}")
-            metrics.STORES.set(len(self._tasks))
-        self._wakes[key].set()
+        """Look at a store soon; begins its loops at the first call."""
+        care = self._stores.get(key)
+        if care is None:
+            care = self._stores[key] = _Care()
+            name = f"store {key[0]}/{key[1]}"
+            care.tasks = [
+                asyncio.create_task(self._run(key, care), name=name),
+                asyncio.create_task(self._ask(key, care), name=f"pods of {name}"),
+            ]
+            metrics.STORES.set(len(self._stores))
+        care.wake.set()
 
-    def wake_known(self, key: StoreKey) -> None:
+    def wake_known(self, key: StoreKey, *, has_new_pods: bool = False) -> None:
         """Look at a store soon if it is under care; for events of children, which may outlive it."""
-        if key in self._wakes:
-            self._wakes[key].set()
+        care = self._stores.get(key)
+        if care is not None:
+            care.wake.set()
+            if has_new_pods:
+                care.ask.set()
 
     def forget(self, key: StoreKey) -> None:
-        """End the loop of a store that is gone."""
-        self._wakes.pop(key, None)
-        task = self._tasks.pop(key, None)
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
-        metrics.STORES.set(len(self._tasks))
+        """End the loops of a store that is gone."""
+        care = self._stores.pop(key, None)
+        for task in care.tasks if care else ():
+            if task is not asyncio.current_task():
+                task.cancel()
+        metrics.STORES.set(len(self._stores))
         for gauge in (metrics.STORE_READY, metrics.STORE_COST):
             gauge.remove_by_labels({"namespace": key[0], "name": key[1]})
 
@@ -96,34 +147,50 @@ class StoreLoops:
 
     async def close(self) -> None:
         """End all loops; a pass under way is left to end by itself."""
-        for task in self._tasks.values():
+        tasks = [task for care in self._stores.values() for task in care.tasks]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._beats.shutdown(wait=False)
 
-    async def _run(self, key: StoreKey) -> None:
-        wake, failures, quiet = self._wakes[key], 0, 0
+    async def _run(self, key: StoreKey, care: _Care) -> None:
+        failures = 0
         while True:
-            wake.clear()
+            care.wake.clear()
             outcome = await self._pass(key)
             if outcome is not None and not outcome.exists:
                 self.forget(key)
                 return
             failures = failures + 1 if outcome is None or outcome.has_failed else 0
-            delay = self._delay(outcome, failures, quiet)
-            try:
-                await asyncio.wait_for(wake.wait(), delay * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
-                quiet = 0
-            except TimeoutError:
-                quiet += 1
+            was_ready, care.is_ready = care.is_ready, outcome is not None and outcome.is_ready
+            if was_ready and not care.is_ready:
+                care.ask.set()
+            await asyncio.sleep(FAILING_SETTLE_SECONDS if failures else SETTLE_SECONDS)
+            await _wait(care.wake, self._delay(outcome, failures))
 
-    def _delay(self, outcome: Outcome | None, failures: int, quiet: int) -> float:
-        if failures:
+    async def _ask(self, key: StoreKey, care: _Care) -> None:
+        quiet = 0
+        while True:
+            care.ask.clear()
+            try:
+                is_news = await self._refresh(key)
+            except Exception:
+                # As with passes: the pods of this store would never be asked again.
+                log.exception("question ended unexpectedly", extra={"store": f"{key[0]}/{key[1]}"})
+                is_news = False
+            quiet = 0 if is_news else quiet + 1
+            if is_news:
+                care.wake.set()
+            unready = min(UNREADY_MOST_SECONDS, UNREADY_SECONDS * 1.3 ** min(quiet, 20))
+            await asyncio.sleep(ASK_SECONDS)
+            await _wait(care.ask, self._poll_seconds if care.is_ready else min(unready, self._poll_seconds))
+
+    def _delay(self, outcome: Outcome | None, failures: int) -> float:
+        if failures or outcome is None:
             return float(min(BACKOFF_MOST_SECONDS, 2 ** min(failures, 10)))
-        if outcome is not None and outcome.is_ready:
-            return self._poll_seconds
-        return float(min(UNREADY_MOST_SECONDS, UNREADY_SECONDS * 1.3**quiet))
+        most = self._resync_seconds if outcome.is_ready else min(UNREADY_RESYNC_SECONDS, self._resync_seconds)
+        return most if outcome.again_seconds is None else min(outcome.again_seconds, most)
 
     async def _pass(self, key: StoreKey) -> Outcome | None:
         def timed() -> Outcome:
@@ -141,3 +208,8 @@ class StoreLoops:
             metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
             log.exception("pass ended unexpectedly", extra={"store": f"{key[0]}/{key[1]}"})
             return None
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311

@@ -20,3 +20,7 @@ STORE_COST = Gauge("simplemem_operator_store_cost_usd", "Monthly cost of a store
 """Cost of each store."""
 API_WRITES = Counter("simplemem_operator_api_writes_total", "Write requests to the API server", ["verb", "kind"])
 """Writes, by verb and kind; constant while nothing changes."""
+WATCH_ERRORS = Counter("simplemem_operator_watch_errors_total", "Lists and watches that broke off", ["kind", "error"])
+"""Lists and watches that broke off, by kind and error; silence counts as one."""
+CACHED = Gauge("simplemem_operator_cached_objects", "Objects that the operator keeps known", ["kind"])
+"""Objects in the caches, by kind."""

@@ -1,14 +1,16 @@
 """One pass over one store: observe, resolve, build, diff, apply, prune, status, event.
 
-A pass starts from the MemoryStore as it is now, so an edit made during a pass is seen by the next one, which its event
-has woken already. Whatever fails, the status is written: a user must not read a stale one.
+A pass starts from the MemoryStore as it is known now, so an edit made during a pass is seen by the next one, which its
+event has woken already. It reads caches, and the API only for what no cache can tell: whether a name that is to be
+taken is free, and whether the MemoryStore is still there before anything is made for it. What it wrote is known to the
+next pass, event or not. Whatever fails, the status is written: a user must not read a stale one.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,15 +22,18 @@ from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import metrics
 from simplemem_operator.builders import WORKLOADS, build_children
 from simplemem_operator.builders.podspec import secrets_of
-from simplemem_operator.cluster import STORES, Cluster
+from simplemem_operator.caches import Caches
+from simplemem_operator.cluster import Cluster
 from simplemem_operator.conditions import Findings, Verdict, blocker
-from simplemem_operator.constants import FIELD_MANAGER
 from simplemem_operator.diff import diff
-from simplemem_operator.errors import ForbiddenError, OperatorError
+from simplemem_operator.errors import ForbiddenError, NotFoundError, OperatorError, PermanentError, StoreGoneError
 from simplemem_operator.events import build_event
+from simplemem_operator.kinds import KINDS, STORES
 from simplemem_operator.models.desired import Desired, Images, Manifest
 from simplemem_operator.models.observed import Observed
+from simplemem_operator.models.plan import Plan, Step
 from simplemem_operator.observe import Observer
+from simplemem_operator.prune import owns_replicas
 from simplemem_operator.status import build_failed_status, build_status, is_news, ready_of
 
 log = logging.getLogger(__name__)
@@ -44,6 +49,15 @@ class Outcome:
     """Whether it is Ready."""
     has_failed: bool
     """Whether the pass failed, so that the next one should wait longer."""
+    again_seconds: float | None = None
+    """When the store should be looked at again although nothing happens, in seconds; None: at the next resync."""
+
+
+FOREIGN_SECONDS = 10.0
+"""How soon a name that somebody else has taken is looked at again, in seconds: no event tells that it is free."""
+
+GONE = Outcome(exists=False, is_ready=False, has_failed=False)
+"""The outcome of a pass over a MemoryStore that is no longer there."""
 
 
 class Reconciler:
@@ -52,6 +66,7 @@ class Reconciler:
     def __init__(
         self,
         cluster: Cluster,
+        caches: Caches,
         observer: Observer,
         images: Images,
         *,
@@ -59,16 +74,25 @@ class Reconciler:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster = cluster
+        self._caches = caches
         self._observer = observer
         self._images = images
         self._operator_namespace = operator_namespace
         self._now = now
 
     def reconcile(self, namespace: str, name: str) -> Outcome:
-        """One pass. Raises `OperatorError` only if the MemoryStore itself can be neither read nor written."""
-        manifest = self._cluster.read(STORES, namespace, name)
+        """One pass. Raises `OperatorError` only if the status of the MemoryStore cannot be written."""
+        manifest = self._caches.store(namespace, name)
         if manifest is None or "deletionTimestamp" in manifest["metadata"]:
-            return Outcome(exists=False, is_ready=False, has_failed=False)
+            return GONE
+        try:
+            return self._reconcile(manifest)
+        except StoreGoneError:
+            self._caches.drop(STORES, manifest)
+            return GONE
+
+    def _reconcile(self, manifest: Manifest) -> Outcome:
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         try:
             store = resolve(parse_store(manifest))
         except InvalidStoreError as error:
@@ -77,15 +101,19 @@ class Reconciler:
         failure: Verdict | None = None
         observed = Observed(())
         try:
+            self._caches.check()
             desired = self._desire(store, manifest["metadata"]["uid"])
-            observed = self._carry_out(desired)
+            observed, refusal = self._carry_out(desired)
+            if refusal is not None:
+                raise refusal
         except OperatorError as error:
             metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
             log.warning("pass failed", extra={"store": f"{namespace}/{name}", "error": str(error)})
             reason = Reason.FORBIDDEN if isinstance(error, ForbiddenError) else Reason.API_ERROR
             failure = (False, reason, str(error))
         status = build_status(Findings(store, observed, failure), *self._basis(manifest))
-        return self._publish(manifest, status, has_failed=failure is not None)
+        outcome = self._publish(manifest, status, has_failed=failure is not None)
+        return replace(outcome, again_seconds=FOREIGN_SECONDS) if observed.foreign else outcome
 
     def _desire(self, store: ResolvedStore, uid: str) -> tuple[Desired, Observed]:
         secrets = self._observer.read_secrets(store.namespace, secrets_of(store))
@@ -93,28 +121,51 @@ class Reconciler:
         desired = Desired(store, uid, self._images, hashes, self._operator_namespace)
         return desired, Observed((), secrets=secrets)
 
-    def _carry_out(self, wanted: tuple[Desired, Observed]) -> Observed:
-        """Write what differs; the answer is what exists afterwards, as far as the status needs it."""
+    def _carry_out(self, wanted: tuple[Desired, Observed]) -> tuple[Observed, PermanentError | None]:
+        """Write what differs; what exists afterwards, as far as the status needs it, and the first refusal."""
         desired, known = wanted
         store = desired.store
         children = build_children(desired)
         observed = self._observer.observe(store.namespace, store.name, desired.uid, children)
-        observed = Observed(observed.children, observed.foreign, known.secrets)
-        plan = diff(children, observed)
-        held = WORKLOADS if blocker(store, observed) else frozenset()
+        observed = replace(observed, secrets=known.secrets)
+        plan = diff([child for child in children if child["kind"] not in observed.unserved], observed)
+        refusal = self._write(plan, desired, observed)
+        pods = self._observer.read_pods(store.namespace, store.name)
+        return replace(observed, pods=pods), refusal
+
+    def _write(self, plan: Plan, desired: Desired, observed: Observed) -> PermanentError | None:
+        """Carry out a plan; a refused object holds back the workloads, which may need it, and nothing else."""
+        refusal: PermanentError | None = None
+        is_checked = False
         for step in plan.apply:
             kind, name = step.manifest["kind"], step.manifest["metadata"]["name"]
-            if kind in held or f"{kind}/{name}" in observed.foreign:
+            is_held = kind in WORKLOADS and (refusal is not None or blocker(desired.store, observed) is not None)
+            if is_held or f"{kind}/{name}" in observed.foreign:
                 continue
-            self._hand_over(step.manifest, observed)
-            self._cluster.apply(step.manifest)
-            log.info("applied", extra={"object": f"{kind} {store.namespace}/{name}", "reason": step.reason})
+            live = observed.child(kind, name)
+            if live is None and not is_checked:
+                self._check_exists(desired)
+                is_checked = True
+            try:
+                self._apply(step, live, observed)
+            except PermanentError as error:
+                refusal = refusal or error
         for step in plan.delete:
             self._cluster.delete(step.manifest)
-            kind, name = step.manifest["kind"], step.manifest["metadata"]["name"]
-            log.info("deleted", extra={"object": f"{kind} {store.namespace}/{name}", "reason": step.reason})
-        pods = self._observer.read_pods(store.namespace, store.name)
-        return Observed(observed.children, observed.foreign, known.secrets, pods)
+            self._caches.drop(KINDS[step.manifest["kind"]], step.manifest)
+            log.info("deleted", extra={"object": _object(step.manifest), "reason": step.reason})
+        return refusal
+
+    def _check_exists(self, desired: Desired) -> None:
+        """Make nothing for a MemoryStore that is gone; its event may be on the way, or lost with a watch."""
+        found = self._cluster.read_metadata(STORES, desired.store.namespace, desired.store.name)
+        if found is None or found["uid"] != desired.uid or "deletionTimestamp" in found:
+            raise StoreGoneError
+
+    def _apply(self, step: Step, live: Manifest | None, observed: Observed) -> None:
+        self._hand_over(step.manifest, observed)
+        self._caches.put(KINDS[step.manifest["kind"]], self._cluster.apply(step.manifest, live))
+        log.info("applied", extra={"object": _object(step.manifest), "reason": step.reason})
 
     def _hand_over(self, manifest: Manifest, observed: Observed) -> None:
         """Leave the number of pods as it is when an autoscaler takes it over.
@@ -125,7 +176,7 @@ class Reconciler:
         if manifest["kind"] != "Deployment" or "replicas" in manifest["spec"]:
             return
         live = observed.child("Deployment", manifest["metadata"]["name"])
-        if live is not None and _owns_replicas(live):
+        if live is not None and owns_replicas(live["metadata"].get("managedFields") or ()):
             self._cluster.apply_replicas(live)
 
     def _basis(self, manifest: Manifest) -> tuple[int, dict[str, Any], datetime]:
@@ -136,7 +187,10 @@ class Reconciler:
         namespace, name = metadata["namespace"], metadata["name"]
         ready, before = ready_of(status), ready_of(previous)
         if is_news(status, previous):
-            self._cluster.apply_status(namespace, name, status)
+            try:
+                self._caches.put(STORES, self._cluster.apply_status(namespace, name, status))
+            except NotFoundError as error:
+                raise StoreGoneError from error
             if (ready["status"], ready["reason"]) != (before.get("status"), before.get("reason")):
                 self._cluster.post_event(namespace, build_event(manifest, ready, self._now()))
         is_ready = ready["status"] == "True"
@@ -146,8 +200,6 @@ class Reconciler:
         return Outcome(exists=True, is_ready=is_ready, has_failed=has_failed)
 
 
-def _owns_replicas(live: Manifest) -> bool:
-    for entry in live["metadata"].get("managedFields") or ():
-        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
-            return "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
-    return False
+def _object(manifest: Manifest) -> str:
+    metadata = manifest["metadata"]
+    return f"{manifest['kind']} {metadata['namespace']}/{metadata['name']}"

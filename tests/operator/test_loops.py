@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -34,14 +35,34 @@ class Passes:
         return self.answer((namespace, name))
 
 
+class Pods:
+    """Counts rounds of questions; `answer` is what each gives."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answer: Callable[[], Awaitable[bool]] = self.nothing_new
+
+    async def nothing_new(self) -> bool:
+        return False
+
+    async def refresh(self, _: tuple[str, str]) -> bool:
+        self.asked += 1
+        return await self.answer()
+
+
+@pytest.fixture
+async def pods() -> Pods:
+    return Pods()
+
+
 @pytest.fixture
 async def passes() -> Passes:
     return Passes()
 
 
 @pytest.fixture
-async def loops(passes: Passes) -> AsyncIterator[StoreLoops]:
-    made = StoreLoops(passes, Heartbeat(), workers=2, poll_seconds=3600)
+async def loops(passes: Passes, pods: Pods) -> AsyncIterator[StoreLoops]:
+    made = StoreLoops(passes, pods.refresh, Heartbeat(), workers=2, poll_seconds=3600, resync_seconds=3600)
     yield made
     await made.close()
 
@@ -104,10 +125,54 @@ async def test_a_store_that_is_gone_is_forgotten(loops: StoreLoops, passes: Pass
 
 
 async def test_the_wait_grows_with_failures_up_to_a_cap(loops: StoreLoops) -> None:
-    delays = [loops._delay(None, failures, 0) for failures in range(1, 12)]
+    delays = [loops._delay(None, failures) for failures in range(1, 12)]
     assert delays[0] == 2
     assert delays == sorted(delays)
     assert delays[-1] == 120
+
+
+async def test_a_pass_that_wants_another_gets_it_when_it_said(loops: StoreLoops) -> None:
+    assert loops._delay(READY, 0) == 3600
+    assert loops._delay(replace(READY, again_seconds=7), 0) == 7
+    assert loops._delay(replace(READY, is_ready=False), 0) == 60
+
+
+async def test_pods_that_hang_hold_up_no_pass(loops: StoreLoops, passes: Passes, pods: Pods) -> None:
+    async def hang() -> bool:
+        await asyncio.sleep(3600)
+        return False
+
+    pods.answer = hang
+    loops.wake(KEY)
+    await until(lambda: len(passes.seen) == 1)
+    loops.wake(KEY)
+    await until(lambda: len(passes.seen) == 2)
+    assert pods.asked == 1
+
+
+async def test_news_of_a_pod_makes_a_pass_and_silence_none(loops: StoreLoops, passes: Passes, pods: Pods) -> None:
+    async def tell_once() -> bool:
+        return pods.asked == 1
+
+    pods.answer = tell_once
+    loops.wake(KEY)
+    await until(lambda: len(passes.seen) == 2)
+    loops.wake_known(KEY, has_new_pods=True)
+    await until(lambda: pods.asked == 2)
+    await until(lambda: len(passes.seen) == 3)
+    await asyncio.sleep(0.6)
+    assert len(passes.seen) == 3
+
+
+async def test_a_question_that_breaks_is_asked_again(loops: StoreLoops, pods: Pods) -> None:
+    async def break_down() -> bool:
+        raise RuntimeError("boom")
+
+    pods.answer = break_down
+    loops.wake(KEY)
+    await until(lambda: pods.asked == 1)
+    loops.wake_known(KEY, has_new_pods=True)
+    await until(lambda: pods.asked == 2)
 
 
 def test_a_heart_that_stopped_is_told_from_one_that_beats() -> None:
@@ -115,8 +180,9 @@ def test_a_heart_that_stopped_is_told_from_one_that_beats() -> None:
     heartbeat = Heartbeat(lambda: now[0])
     assert heartbeat.complaint() == ""
     now[0] = 61
-    assert "has not ticked" in heartbeat.complaint()
+    assert heartbeat.complaint() == "the reconcile loop has not ticked for 61 s"
     heartbeat.tick()
+    assert heartbeat.complaint() == ""
     heartbeat.begin(KEY)
     now[0] = 100
     assert heartbeat.complaint() == ""
@@ -125,4 +191,15 @@ def test_a_heart_that_stopped_is_told_from_one_that_beats() -> None:
     heartbeat.tick()
     assert "team-a/notes" in heartbeat.complaint()
     heartbeat.end(KEY)
+    assert heartbeat.complaint() == ""
+
+
+def test_a_watch_that_stands_still_is_told() -> None:
+    now = [0.0]
+    heartbeat = Heartbeat(lambda: now[0])
+    heartbeat.tick("watch services")
+    now[0] = 250
+    heartbeat.tick()
+    assert heartbeat.complaint() == "watch services has not ticked for 250 s"
+    heartbeat.tick("watch services")
     assert heartbeat.complaint() == ""

@@ -3,44 +3,89 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
 
+from simplemem_api.memorystore import GROUP, PLURAL, VERSION
+from simplemem_operator.caches import Caches
 from simplemem_operator.config import Config
+from simplemem_operator.handlers.memorystore import build_listener
 from simplemem_operator.handlers.probes import ProbeServer
 from simplemem_operator.loops import StoreLoops
-
-WATCH_SECONDS = 60
-"""Life of a watch, in seconds: a connection that died without a word is noticed by the next one at the latest."""
+from simplemem_operator.probe import Prober
+from simplemem_operator.secret_index import SecretIndex
 
 CONNECT_SECONDS = 10
-"""How long a watch may take to connect, in seconds."""
+"""How long a watch may take to connect, in seconds; what its silence may be over its life, too."""
+
+SYNC_SECONDS = 30.0
+"""How long the first passes wait for the lists of children, in seconds; later ones say what keeps them."""
+
+PAGE = 500
+"""MemoryStores in one answer to a list."""
 
 
-def register(registry: kopf.OperatorRegistry, config: Config, loops: StoreLoops, probes: ProbeServer) -> None:
+class Backoffs:
+    """Waits between attempts to reach the API server, in seconds: growing, capped, without an end.
+
+    kopf gives up after the last of its own, and the process with it; a server may be away for longer.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        """Half a second, doubled up to eight."""
+        wait = 0.5
+        while True:
+            yield wait
+            wait = min(8.0, wait * 2)
+
+
+def register(  # noqa: PLR0917 - what lives as long as the process
+    registry: kopf.OperatorRegistry,
+    config: Config,
+    caches: Caches,
+    loops: StoreLoops,
+    secrets: SecretIndex,
+    prober: Prober,
+    probes: ProbeServer,
+) -> None:
     """Register what runs at the start and at the end."""
     tasks: list[asyncio.Task[None]] = []
 
     async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
-        # Events are ours to write, after the status; kopf's own would double them.
-        settings.posting.enabled = False
-        settings.persistence.finalizer = "simplemem.io/finalizer"
-        settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="simplemem.io")
-        settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix="simplemem.io")
-        settings.watching.server_timeout = WATCH_SECONDS
-        settings.watching.client_timeout = WATCH_SECONDS + CONNECT_SECONDS
-        settings.watching.connect_timeout = CONNECT_SECONDS
-        # The kinds that we watch are known; looking out for new ones would need a right to list all CRDs.
-        settings.scanning.disabled = True
+        _configure(settings, config)
         await probes.start(config.port)
         tasks.append(asyncio.create_task(loops.beat(), name="heartbeat"))
+        loop = asyncio.get_running_loop()
+        caches.start(build_listener(loop, loops, secrets))
+        await loop.run_in_executor(None, caches.wait, SYNC_SECONDS)
 
     async def cleanup(**_: Any) -> None:
+        caches.stop()
         for task in tasks:
             task.cancel()
         await loops.close()
+        await prober.close()
         await probes.stop()
 
     kopf.on.startup(registry=registry, id="startup")(startup)
     kopf.on.cleanup(registry=registry, id="cleanup")(cleanup)
+
+
+def _configure(settings: kopf.OperatorSettings, config: Config) -> None:
+    # Events are ours to write, after the status; kopf's own would double them.
+    settings.posting.enabled = False
+    settings.persistence.finalizer = "simplemem.io/finalizer"
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="simplemem.io")
+    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix="simplemem.io")
+    settings.networking.error_backoffs = Backoffs()
+    settings.watching.server_timeout = config.watch_seconds
+    settings.watching.client_timeout = config.watch_seconds + CONNECT_SECONDS
+    settings.watching.inactivity_timeout = config.watch_seconds + CONNECT_SECONDS
+    settings.watching.connect_timeout = CONNECT_SECONDS
+    settings.watching.chunk_size = PAGE
+    if config.selector:
+        settings.watching.label_selectors[GROUP, VERSION, PLURAL] = config.selector
+    # The kinds that we watch are known; looking out for new ones would need a right to list all CRDs.
+    settings.scanning.disabled = True

@@ -5,14 +5,17 @@ from __future__ import annotations
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from simplemem_operator.caches import Caches
 from simplemem_operator.heartbeat import Heartbeat
+from simplemem_operator.metrics import CACHED
 
 
 class ProbeServer:
     """A small HTTP server in the event loop of the reconcile loop: where that hangs, this does, and liveness fails."""
 
-    def __init__(self, heartbeat: Heartbeat) -> None:
+    def __init__(self, heartbeat: Heartbeat, caches: Caches) -> None:
         self._heartbeat = heartbeat
+        self._caches = caches
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> None:
@@ -35,4 +38,6 @@ class ProbeServer:
         return web.Response(text=complaint or "ok", status=503 if complaint else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        for kind, size in self._caches.sizes().items():
+            CACHED.labels(kind=kind).set(size)
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -51,6 +51,8 @@ class Observed:
     """Secrets that the pods read."""
     pods: tuple[PodHealth, ...] = ()
     """The store's pods."""
+    unserved: frozenset[str] = frozenset()
+    """Kinds of children that this cluster lacks."""
 
     def child(self, kind: str, name: str) -> Manifest | None:
         """A child, or None."""

@@ -1,0 +1,115 @@
+"""What is known of the cluster: a cache for each kind, kept up to date by informers, so that a pass reads no API.
+
+MemoryStores come in by kopf's events, everything else by our own watches, selected by the label of their manager. Of
+Secrets, which carry none, only names and versions are ever sent here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from simplemem_operator import labels
+from simplemem_operator.cluster import Cluster
+from simplemem_operator.errors import ApiUnavailableError
+from simplemem_operator.heartbeat import Heartbeat
+from simplemem_operator.informer import Informer, Listener
+from simplemem_operator.kinds import KINDS, PODS, SECRETS, STORES, Kind
+from simplemem_operator.models.desired import Manifest
+from simplemem_operator.object_cache import ObjectCache
+
+OURS = labels.as_text({labels.MANAGER_LABEL: labels.MANAGER})
+"""Selects what we made."""
+
+
+class Caches:
+    """All caches. Safe to use from any thread.
+
+    Parameters
+    ----------
+    cluster
+        Where the informers list and watch.
+    namespaces
+        Namespaces to watch; none: all of them.
+    watch_seconds
+        Life of a watch.
+    heartbeat
+        Is told of every sign of life of the informers.
+    """
+
+    def __init__(
+        self, cluster: Cluster, namespaces: Iterable[str], *, watch_seconds: int, heartbeat: Heartbeat
+    ) -> None:
+        self._cluster = cluster
+        self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._watch_seconds = watch_seconds
+        self._heartbeat = heartbeat
+        self._caches = {kind.name: ObjectCache(kind) for kind in (*KINDS.values(), PODS, SECRETS, STORES)}
+        self._informers: list[Informer] = []
+
+    def start(self, listener: Listener) -> None:
+        """Begin to watch; the listener is called in the informers' threads."""
+        for kind in (*KINDS.values(), PODS, SECRETS):
+            for namespace in self._namespaces:
+                scope = (kind, namespace, "" if kind is SECRETS else OURS)
+                cache = self._caches[kind.name]
+                self._informers.append(
+                    Informer(self._cluster, cache, scope, self._watch_seconds, self._heartbeat, listener)
+                )
+        for informer in self._informers:
+            informer.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        for informer in self._informers:
+            informer.stop()
+
+    def wait(self, seconds: float) -> None:
+        """Block until everything has been listed once, a list has failed, or the time is over."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if all(informer.synced.is_set() or informer.error is not None for informer in self._informers):
+                return
+            time.sleep(0.02)
+
+    def check(self) -> None:
+        """Raise what keeps a kind from being known: a pass that took it for absent would do harm."""
+        for informer in self._informers:
+            if informer.error is not None:
+                raise informer.error
+            if not informer.synced.is_set():
+                raise ApiUnavailableError(f"{informer.kind.plural} have not been listed yet")
+
+    @property
+    def unserved(self) -> frozenset[str]:
+        """Kinds that this cluster lacks."""
+        return frozenset(informer.kind.name for informer in self._informers if not informer.is_served)
+
+    def store(self, namespace: str, name: str) -> Manifest | None:
+        """A MemoryStore, or None."""
+        return self._caches[STORES.name].get(namespace, name)
+
+    def children(self, namespace: str, store: str) -> list[Manifest]:
+        """Objects of all kinds of children that carry the store's labels."""
+        return [found for name in KINDS for found in self._caches[name].of_store(namespace, store)]
+
+    def pods(self, namespace: str, store: str) -> list[Manifest]:
+        """Pods that carry the store's labels."""
+        return self._caches[PODS.name].of_store(namespace, store)
+
+    def secret_version(self, namespace: str, name: str) -> int:
+        """Version of a Secret; 0 where it is not there."""
+        return self._caches[SECRETS.name].version(namespace, name)
+
+    def put(self, kind: Kind, found: Mapping[str, Any]) -> bool:
+        """Take over an object, such as the answer to a write; whether it says anything new."""
+        return self._caches[kind.name].put(found) is not None
+
+    def drop(self, kind: Kind, found: Mapping[str, Any]) -> None:
+        """Forget an object that is gone."""
+        self._caches[kind.name].drop(found)
+
+    def sizes(self) -> dict[str, int]:
+        """Number of objects by kind."""
+        return {name: len(cache) for name, cache in self._caches.items()}
