@@ -8,7 +8,7 @@ from dataclasses import replace
 from fastapi import APIRouter
 
 from simplemem_service.api.context import PartsOf, Reader, ServiceOf
-from simplemem_service.api.schemas import HitOut, PlanOut, RetrieveIn, RetrieveOut, SearchIn, SearchOut
+from simplemem_service.api.schemas import DepthOut, HitOut, PlanOut, RetrieveIn, RetrieveOut, SearchIn, SearchOut
 from simplemem_service.constants import CONCURRENT_REQUESTS_MAX
 from simplemem_service.errors import NotReadyError, OverloadedError
 from simplemem_service.lifecycle import Service
@@ -32,6 +32,7 @@ async def search(caller: Reader, body: SearchIn, service: ServiceOf, parts: Part
             max_tokens=body.max_tokens or defaults.max_tokens,
             filter=replace(body.filter.to_model(), user_id=caller.narrow(body.filter.user_id)),
             explain=body.explain,
+            deepens=body.top_k is None,
         ),
     )
     return SearchOut.model_construct(
@@ -39,6 +40,7 @@ async def search(caller: Reader, body: SearchIn, service: ServiceOf, parts: Part
         context=found.context,
         context_tokens=found.context_tokens,
         took_ms=round((time.perf_counter() - started) * 1000, 2),
+        depth=DepthOut.of(found) if body.explain else None,
         plan=PlanOut.of(found.plan) if body.explain and found.plan else None,
     )
 
@@ -52,6 +54,7 @@ async def retrieve(caller: Reader, body: RetrieveIn, service: ServiceOf, parts: 
         top_k=body.top_k or defaults.top_k,
         max_tokens=defaults.max_tokens,
         filter=EntryFilter(user_id=caller.narrow(body.user_id)),
+        deepens=body.top_k is None,
     )
     found = await find(service, parts, query)
     return RetrieveOut.model_construct(results=[HitOut.of_hit(hit) for hit in found.hits])

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from simplemem_service import constants
 from simplemem_service.models.entry import Entry
 from simplemem_service.models.operation import GivenTurn
-from simplemem_service.models.query import EntryFilter, Hit, SearchPlan
+from simplemem_service.models.query import EntryFilter, Hit, Retrieved, SearchPlan
 
 
 def parse_time(value: object) -> datetime:
@@ -177,7 +177,7 @@ class RetrieveIn(Wire):
     query: Question
     """The question."""
     top_k: TopK | None = None
-    """How many entries; none: the store's own number."""
+    """How many entries; none: the store's own number, up to twice as many for a complex question."""
     user_id: Id | None = None
     """Whose memory; none: everybody's."""
 
@@ -197,7 +197,7 @@ class SearchIn(Wire):
     query: Question
     """The question."""
     top_k: TopK | None = None
-    """How many entries; none: the store's own number."""
+    """How many entries; none: the store's own number, up to twice as many for a complex question."""
     max_tokens: Annotated[int, Field(ge=1, le=constants.CONTEXT_MAX_TOKENS)] | None = None
     """Longest context, in the embedding model's tokens; none: the store's own number."""
     filter: FilterIn = Field(default_factory=FilterIn)
@@ -268,12 +268,28 @@ class PlanOut(BaseModel):
         return cls.model_construct(**{name: getattr(plan, name) for name in cls.model_fields})
 
 
+class DepthOut(BaseModel):
+    """How many entries were wanted, and why."""
+
+    complexity: float
+    k_dyn: int
+
+    @classmethod
+    def of(cls, found: Retrieved) -> DepthOut:
+        """The depth as it is shown."""
+        return cls.model_construct(complexity=found.complexity, k_dyn=found.depth)
+
+
 class SearchOut(RetrieveOut):
-    """What was found, best first, and one text of it for a prompt; the plan where `explain` asks and there is one."""
+    """What was found, best first, and one text of it for a prompt.
+
+    Where `explain` asks: the depth by the question's complexity, and the plan if there is one.
+    """
 
     context: str
     context_tokens: int
     took_ms: float
+    depth: DepthOut | None = None
     plan: PlanOut | None = None
 
 

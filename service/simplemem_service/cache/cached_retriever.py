@@ -104,6 +104,7 @@ class CachedRetriever:
         try:
             body = json.loads(value)
             plan = body["plan"] and SearchPlan(**{**body["plan"], "queries": tuple(body["plan"]["queries"])})
+            complexity, depth = float(body["complexity"]), int(body["depth"])
             rows = [(str(row["id"]), float(row["score"]), dict(row["scores"]), row["sources"]) for row in body["hits"]]
         except (ValueError, TypeError, KeyError):
             return None
@@ -114,7 +115,7 @@ class CachedRetriever:
                 return None
             hits.append(Hit(replace(entry, sources=tuple(sources)), score, scores))
         context, tokens = build_context([hit.entry for hit in hits], query.max_tokens, self._count_tokens)
-        return Retrieved(tuple(hits), context, tokens, plan)
+        return Retrieved(tuple(hits), context, tokens, plan, complexity, depth)
 
 
 def _write(found: Retrieved) -> bytes:
@@ -122,4 +123,6 @@ def _write(found: Retrieved) -> bytes:
         {"id": hit.entry.entry_id, "score": hit.score, "scores": dict(hit.scores), "sources": hit.entry.sources}
         for hit in found.hits
     ]
-    return json.dumps({"hits": hits, "plan": asdict(found.plan) if found.plan else None}).encode()
+    plan = asdict(found.plan) if found.plan else None
+    body = {"hits": hits, "plan": plan, "complexity": found.complexity, "depth": found.depth}
+    return json.dumps(body).encode()

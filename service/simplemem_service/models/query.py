@@ -41,6 +41,8 @@ class Query:
     """What entries must match."""
     explain: bool = False
     """Whether the scores of each signal are wanted."""
+    deepens: bool = False
+    """Whether `top_k` is the number for a simple question, and more are returned for a complex one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,14 @@ class Retrieved:
     """The answer to a query."""
 
     hits: tuple[Hit, ...]
-    """Best first, at most `top_k`."""
+    """Best first, at most `depth`."""
     context: str
     """The hits as one text, best first, cut to the token budget at entry borders."""
     context_tokens: int
     """Length of the context in tokens."""
     plan: SearchPlan | None = None
     """What a language model added; None where none is to be asked."""
+    complexity: float = 0.0
+    """C_q, how much the question asks for, in [0, 1]."""
+    depth: int = 0
+    """How many entries were wanted: k_dyn where the query deepens, else its `top_k`."""

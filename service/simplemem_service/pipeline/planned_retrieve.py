@@ -20,6 +20,7 @@ from simplemem_api.memory_spec import When
 from simplemem_service.errors import ServiceError
 from simplemem_service.llm.base import LanguageModel
 from simplemem_service.models.query import Hit, Query, Retrieved, SearchPlan
+from simplemem_service.pipeline.complexity import deepen
 from simplemem_service.pipeline.context import build_context
 from simplemem_service.pipeline.fusion import min_max
 from simplemem_service.pipeline.planning import is_wanted, is_weak, plan_searches
@@ -60,6 +61,8 @@ class _Progress:
     """Whether the first pass was."""
     deadline: float
     """When the calls must have ended, on the monotonic clock."""
+    complexity: float
+    """The question's C_q."""
     queries: list[str] = field(default_factory=list)
     """Searches beside the question."""
     calls: int = 0
@@ -113,7 +116,7 @@ class PlannedRetriever:
         """
         found = await self._search(query, query.text)
         deadline = time.monotonic() + self._time_limit.total_seconds()
-        progress = _Progress(list(found.hits), is_weak(found.hits), deadline)
+        progress = _Progress(list(found.hits), is_weak(found.hits), deadline, found.complexity)
         fallback = ""
         try:
             async with asyncio.timeout(self._time_limit.total_seconds()):
@@ -165,7 +168,8 @@ class PlannedRetriever:
         return await self._plain.retrieve(replace(query, text=text, top_k=max(query.top_k, POOL)))
 
     async def _result(self, query: Query, progress: _Progress, fallback: str) -> Retrieved:
-        hits = tuple(progress.hits[: query.top_k])
+        depth = deepen(query.top_k, progress.complexity) if query.deepens else query.top_k
+        hits = tuple(progress.hits[:depth])
         context, tokens = await asyncio.to_thread(
             build_context, [hit.entry for hit in hits], query.max_tokens, self._count_tokens
         )
@@ -176,7 +180,7 @@ class PlannedRetriever:
             is_sufficient=progress.is_sufficient,
             fallback=fallback,
         )
-        return Retrieved(hits, context, tokens, plan)
+        return Retrieved(hits, context, tokens, plan, progress.complexity, depth)
 
 
 def fuse(asked: Sequence[Hit], planned: Sequence[Sequence[Hit]]) -> list[Hit]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from simplemem_service.index.analysis import bigrams, question_terms, tokenize
 from simplemem_service.index.languages import Language, detect_language
+from simplemem_service.pipeline.complexity import rate_complexity
 from simplemem_service.pipeline.dates import DateSpan, find_absolute
 from simplemem_service.pipeline.names import NamedPerson, find_names
 
@@ -36,6 +37,8 @@ class Question:
     """Days named outright."""
     language: Language
     """The language of its words; English where they do not tell."""
+    complexity: float
+    """C_q, how much it asks for, in [0, 1]."""
 
 
 def read_question(text: str, participants: Sequence[str]) -> Question:
@@ -48,13 +51,16 @@ def read_question(text: str, participants: Sequence[str]) -> Question:
     if not tokenize(nameless):
         nameless = asked
     meaning = _replace(asked, people, "you", "your") if named is Language.ENGLISH else nameless
+    names = tuple(dict.fromkeys(person.name for person in people))
+    dates = tuple(find_absolute(asked))
     return Question(
         meaning=meaning,
         terms=question_terms(nameless, language),
         bigrams=tuple(dict.fromkeys(bigrams(tokenize(nameless, language)))),
-        people=tuple(dict.fromkeys(person.name for person in people)),
-        dates=tuple(find_absolute(asked)),
+        people=names,
+        dates=dates,
         language=language,
+        complexity=rate_complexity(asked, language, len(names), len(dates)),
     )
 
 

@@ -20,6 +20,7 @@ from simplemem_service.index.follow import Follower, Views
 from simplemem_service.models.entry import Entry, Vector
 from simplemem_service.models.query import Hit, Query, Retrieved
 from simplemem_service.pipeline import recipe as signal
+from simplemem_service.pipeline.complexity import deepen
 from simplemem_service.pipeline.context import build_context
 from simplemem_service.pipeline.dates import DateSpan, find_absolute
 from simplemem_service.pipeline.fusion import Scores, best_first, weighted_shares
@@ -84,9 +85,10 @@ class Retriever:
 
     def _search(self, query: Query, question: Question, vector: Vector, views: Views) -> Retrieved:
         search = _Search(question, vector, views, views.catalogue.scope(query.filter))
-        hits = rank(search, self._recipe, query.top_k)
+        depth = deepen(query.top_k, question.complexity) if query.deepens else query.top_k
+        hits = rank(search, self._recipe, depth)
         context, tokens = build_context([hit.entry for hit in hits], query.max_tokens, self._embedding.count_tokens)
-        return Retrieved(tuple(hits), context, tokens)
+        return Retrieved(tuple(hits), context, tokens, complexity=question.complexity, depth=depth)
 
 
 def rank(search: _Search, recipe: Recipe, top_k: int) -> list[Hit]:

@@ -75,6 +75,18 @@ async def test_a_search_sees_one_user_only(minilm: LocalEmbedding) -> None:
     retriever.close()
 
 
+async def test_a_complex_question_gets_more_entries_where_their_number_is_left_open(minilm: LocalEmbedding) -> None:
+    retriever = await make_retriever(minilm, await remember(minilm, read_conversation("english")))
+    simple = await retriever.retrieve(Query("Where is the cat?", 4, 1000, deepens=True))
+    several = await retriever.retrieve(Query("What are all the names?", 4, 1000, deepens=True))
+    exact = await retriever.retrieve(Query("What are all the names?", 4, 1000))
+    retriever.close()
+    assert (simple.complexity, simple.depth, len(simple.hits)) == (0.0, 4, 4)
+    assert (several.complexity, several.depth, len(several.hits)) == (0.75, 7, 7)
+    assert (exact.complexity, exact.depth, len(exact.hits)) == (0.75, 4, 4)
+    assert several.hits[:4] == exact.hits
+
+
 async def test_filters_lose_nothing_however_narrow(minilm: LocalEmbedding) -> None:
     rows = await remember(minilm, read_conversation("english"))
     retriever = await make_retriever(minilm, rows)
