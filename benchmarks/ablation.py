@@ -17,9 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "service"), str(ROOT / "crds")]
 
+from benchmarks.figures import emit  # noqa: E402
 from benchmarks.in_process import Engine  # noqa: E402
 from benchmarks.locomo import Conversation, read_conversations, recall, reciprocal_rank  # noqa: E402
-from benchmarks.recall import DEPTHS, emit  # noqa: E402
+from benchmarks.recall import DEPTHS  # noqa: E402
 from simplemem_service.embedding.local import LocalEmbedding  # noqa: E402
 from simplemem_service.index.tantivy_index import TantivyIndex  # noqa: E402
 from simplemem_service.pipeline.recipe import WEIGHTS, Recipe  # noqa: E402

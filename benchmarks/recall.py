@@ -12,11 +12,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "service"), str(ROOT / "crds")]
 
+from benchmarks.figures import emit, mean  # noqa: E402
 from benchmarks.locomo import Conversation, read_conversations, recall, reciprocal_rank  # noqa: E402
 
 DEPTHS = (5, 10, 20)
@@ -44,24 +44,15 @@ class Answer:
     """Length of the context of the first `CONTEXT_TOP_K` results."""
 
 
-def emit(name: str, value: float, unit: str, **conditions: Any) -> None:
-    """Print one figure."""
-    print(json.dumps({"name": name, "value": round(value, 4), "unit": unit, "conditions": conditions}), flush=True)
-
-
 def report(answers: Sequence[Answer], **conditions: Any) -> None:
     """Print recall, mean reciprocal rank and context length."""
     conditions = {"data": "LoCoMo dev, categories 1-4", "questions": len(answers), **conditions}
     for depth in DEPTHS:
-        emit(f"recall@{depth}", mean(answers, lambda a, k=depth: recall(a.found, a.evidence, k)), "share", **conditions)
-    emit("mrr", mean(answers, lambda a: reciprocal_rank(a.found, a.evidence)), "1/rank", **conditions)
-    tokens = mean(answers, lambda a: float(a.context_tokens))
+        shares = [recall(answer.found, answer.evidence, depth) for answer in answers]
+        emit(f"recall@{depth}", mean(shares), "share", **conditions)
+    emit("mrr", mean([reciprocal_rank(answer.found, answer.evidence) for answer in answers]), "1/rank", **conditions)
+    tokens = mean([answer.context_tokens for answer in answers])
     emit("context_tokens", tokens, "tokens", top_k=CONTEXT_TOP_K, **conditions)
-
-
-def mean(answers: Sequence[Answer], figure: Callable[..., float]) -> float:
-    """Mean of a figure over all answers."""
-    return sum(figure(answer) for answer in answers) / len(answers)
 
 
 async def run_in_process(conversations: Sequence[Conversation], batch: int | None, threshold: float) -> None:

@@ -3,7 +3,9 @@
     .venv/service/bin/python benchmarks/service.py [--entries 10000] [--prepared]
 
 Starts `simplemem up` on a temporary folder, sends synthetic turns (Zipf-distributed words, 8 to 24 a turn, 50 users),
-and prints one JSON line a figure: name, value, unit, conditions. Machines are noisy: compare figures of one run only.
+and prints one JSON line a figure: name, value, unit, conditions. The clients of a search (`load.py`) and the one that
+asks /livez (`probe.py`) are processes of their own, on the same cores as the service, which takes from all figures
+under load. Machines are noisy: compare figures of one run only.
 """
 
 from __future__ import annotations
@@ -15,14 +17,11 @@ import os
 import random
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,10 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+
+from benchmarks.figures import emit, percentile  # noqa: E402
+
 STORE = """
 apiVersion: simplemem.io/v1alpha1
 kind: MemoryStore
@@ -39,6 +42,10 @@ spec: {tier: Minimal, lexical: {engine: Tantivy}, compression: {densityThreshold
 USERS = 50
 VOCABULARY = 20_000
 TURNS_A_BATCH = 50
+CLIENTS = 16
+"""Clients that ask at once where throughput is measured."""
+WARM_UP = 20
+"""Questions that are asked before those that count."""
 
 
 class Text:
@@ -67,17 +74,6 @@ class Text:
             for place in range(size)
         ]
         return {"user_id": f"user-{number % USERS}", "session_id": f"session-{number}", "turns": turns}
-
-
-def emit(name: str, value: float, unit: str, **conditions: Any) -> None:
-    """Print one figure."""
-    print(json.dumps({"name": name, "value": round(value, 3), "unit": unit, "conditions": conditions}), flush=True)
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value below which a share of the values lies."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 @contextmanager
@@ -143,52 +139,65 @@ def measure_acknowledgement(client: httpx.Client, text: Text, rounds: int = 200)
         times.append((time.perf_counter() - started) * 1000)
         last = answer.raise_for_status().json()["operation_id"]
     wait_done(client, last)
-    emit("acknowledge_p50", statistics.median(times), "ms", batch=5, rounds=rounds)
+    emit("acknowledge_p50", percentile(times, 0.5), "ms", batch=5, rounds=rounds)
     emit("acknowledge_p99", percentile(times, 0.99), "ms", batch=5, rounds=rounds)
 
 
-def ask(client: httpx.Client, query: str, user: str) -> float:
-    """Milliseconds of one search."""
-    started = time.perf_counter()
-    client.post("/v1/search", json={"query": query, "top_k": 10, "filter": {"user_id": user}}).raise_for_status()
-    return (time.perf_counter() - started) * 1000
+def measure_search(port: int, text: Text, entries: int, rounds: int = 300) -> None:
+    """Latency of one client, within one user's memory and over all, and throughput of sixteen."""
+    own, everyone = questions(text, rounds), [{"query": text.sentence(4, 9), "top_k": 10} for _ in range(rounds)]
+    for name, bodies, scope in (("search", own, "user"), ("search_all", everyone, "store")):
+        times = send(port, bodies, clients=1)["milliseconds"]
+        conditions = {"entries": entries, "clients": 1, "scope": scope}
+        emit(f"{name}_p50", percentile(times, 0.5), "ms", **conditions)
+        emit(f"{name}_p95", percentile(times, 0.95), "ms", **conditions)
+    asked = questions(text, 5 * rounds)
+    with probing(port) as probed:
+        sent = send(port, asked, clients=CLIENTS)
+    conditions = {"entries": entries, "clients": CLIENTS, "scope": "user", "shared_cores": os.cpu_count()}
+    emit("search_throughput", len(asked) / sent["seconds"], "1/s", **conditions)
+    report_probes("under_load", probed, entries=entries, clients=CLIENTS)
 
 
-def measure_search(client: httpx.Client, text: Text, entries: int, rounds: int = 300) -> None:
-    """Latency of one client, and throughput of sixteen, within one user's memory and over all."""
-    questions = [(text.sentence(4, 9), f"user-{number % USERS}") for number in range(rounds)]
-    for query, user in questions[:20]:
-        ask(client, query, user)
-    times = [ask(client, query, user) for query, user in questions]
-    emit("search_p50", statistics.median(times), "ms", entries=entries, clients=1, scope="user")
-    emit("search_p95", percentile(times, 0.95), "ms", entries=entries, clients=1, scope="user")
-    times = []
-    for query, _ in questions:
-        started = time.perf_counter()
-        client.post("/v1/search", json={"query": query, "top_k": 10}).raise_for_status()
-        times.append((time.perf_counter() - started) * 1000)
-    emit("search_all_p50", statistics.median(times), "ms", entries=entries, clients=1, scope="store")
-    emit("search_all_p95", percentile(times, 0.95), "ms", entries=entries, clients=1, scope="store")
-    probes: list[float] = []
-    stop = threading.Event()
-    watcher = threading.Thread(target=_probe, args=(client, probes, stop))
-    watcher.start()
-    started = time.monotonic()
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda question: ask(client, *question), questions * 2))
-    elapsed = time.monotonic() - started
-    stop.set()
-    watcher.join()
-    emit("search_throughput", 2 * rounds / elapsed, "1/s", entries=entries, clients=16, scope="user")
-    emit("livez_p99_under_load", percentile(probes, 0.99), "ms", clients=16, probes=len(probes))
+def questions(text: Text, count: int) -> list[dict[str, Any]]:
+    """Questions within one user's memory, each another; user after user."""
+    return [
+        {"query": text.sentence(4, 9), "top_k": 10, "filter": {"user_id": f"user-{number % USERS}"}}
+        for number in range(count)
+    ]
 
 
-def _probe(client: httpx.Client, times: list[float], stop: threading.Event) -> None:
-    while not stop.is_set():
-        started = time.perf_counter()
-        client.get("/livez").raise_for_status()
-        times.append((time.perf_counter() - started) * 1000)
-        time.sleep(0.02)
+def send(port: int, bodies: list[dict[str, Any]], clients: int) -> dict[str, Any]:
+    """Search by clients in another process; `milliseconds` of each question, `seconds` of all."""
+    load = {"port": port, "path": "/v1/search", "clients": clients, "bodies": bodies, "warm_up": WARM_UP}
+    command = [sys.executable, str(ROOT / "benchmarks" / "load.py")]
+    done = subprocess.run(command, input=json.dumps(load), check=True, stdout=subprocess.PIPE, text=True)
+    sent: dict[str, Any] = json.loads(done.stdout)
+    return sent
+
+
+@contextmanager
+def probing(port: int) -> Iterator[dict[str, list[float]]]:
+    """Ask /livez from another process during the block; the times are there after it."""
+    found: dict[str, list[float]] = {}
+    command = [sys.executable, str(ROOT / "benchmarks" / "probe.py"), str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("the probe was started without pipes")
+        process.stdout.readline()
+        try:
+            yield found
+        finally:
+            process.stdin.close()
+            found.update(json.loads(process.stdout.read()))
+
+
+def report_probes(when: str, probed: dict[str, list[float]], **conditions: Any) -> None:
+    """Print how soon /livez answered, and how late the machine itself woke the process that asked."""
+    conditions = {**conditions, "probes": len(probed["milliseconds"]), "shared_cores": os.cpu_count()}
+    for share in (50, 99):
+        emit(f"livez_p{share}_{when}", percentile(probed["milliseconds"], share / 100), "ms", **conditions)
+    emit(f"prober_late_p99_{when}", percentile(probed["late"], 0.99), "ms", **conditions)
 
 
 def resident_mb(pid: int) -> float:
@@ -199,7 +208,6 @@ def resident_mb(pid: int) -> float:
 
 def prepare(folder: Path, entries: int) -> None:
     """A store whose entries were never said: its table, as the service's own storage writes it."""
-    sys.path.insert(0, str(ROOT))
     from benchmarks.scale import build
     from simplemem_service.storage.base import StoreIdentity
 
@@ -221,13 +229,16 @@ def main() -> None:
         if options.prepared:
             prepare(folder, entries)
         with service(folder) as (client, pid, seconds):
+            port = int(client.base_url.port or 0)
             if options.prepared:
                 emit("start_without_index", seconds, "s", entries=entries)
             else:
                 emit("start_empty", seconds, "s")
-                measure_ingest(client, text, entries)
+                with probing(port) as probed:
+                    measure_ingest(client, text, entries)
+                report_probes("during_ingest", probed, turns=entries)
             measure_acknowledgement(client, text)
-            measure_search(client, text, entries)
+            measure_search(port, text, entries)
             emit("resident", resident_mb(pid), "MB", entries=entries)
         with service(folder) as (client, pid, seconds):
             emit("start_full", seconds, "s", entries=entries)

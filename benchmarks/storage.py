@@ -17,9 +17,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
+from benchmarks.figures import emit  # noqa: E402
 from benchmarks.locomo import DEFAULT_PATH, read_conversations  # noqa: E402
 from benchmarks.recall import send  # noqa: E402
-from benchmarks.service import Text, emit, service, wait_done  # noqa: E402
+from benchmarks.service import Text, service, wait_done  # noqa: E402
 
 BATCHES = 60
 """Synthetic batches of 50 turns where the split is not there."""
