@@ -76,6 +76,7 @@ CONTROL_PLANE = (
     "kubectl",
     "helm",
     "kubeconform",
+    "kwok",
 )
 """What the tests against a control plane and the chart's tests run."""
 

@@ -1,0 +1,164 @@
+"""Nodes that exist on paper: KWOK answers for their kubelets, so hundreds of pods "run" in no memory at all.
+
+The scheduler, the controllers and the API server are real; containers, volumes' contents and networks are not. What a
+pod would say of itself over HTTP is said by ``answerer``.
+
+>>> with ControlPlane(tmp_path) as plane, Kwok(plane) as kwok:
+...     kwok.add_nodes([FakeNode("cpu-1", "zone-a"), FakeNode("gpu-1", "zone-a", gpus=1)])
+...     kwok.add_volumes(10)
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.harness.build import ensure
+from tests.harness.control_plane import ControlPlane
+from tests.harness.process import Process
+
+GPU = "nvidia.com/gpu"
+"""Resource, and taint of nodes that have it."""
+
+T4_LABELS = {"cloud.google.com/gke-accelerator": "nvidia-tesla-t4"}
+"""Labels that GKE gives to nodes with a T4."""
+
+STORAGE_CLASS = "standard"
+"""Default class; its volumes are made by hand, so that no directory appears on this machine."""
+
+POD_CIDR = "10.88.0.0/16"
+"""Where pods get addresses from, which lead nowhere."""
+
+STAGES = Path(__file__).resolve().parent / "manifests" / "kwok.yaml"
+"""What nodes and pods do."""
+
+FAULT = "harness.simplemem.io/fault"
+"""Annotation by which a pod asks for a fault; ``ImagePull``: its image is not found."""
+
+READY_SECONDS = 60.0
+"""How long the nodes may take to become Ready, in seconds."""
+
+
+@dataclass(frozen=True)
+class FakeNode:
+    """A node."""
+
+    name: str
+    """Its name."""
+    zone: str
+    """Its zone."""
+    gpus: int = 0
+    """GPUs of kind T4; a node that has some carries their labels and the usual taint."""
+    cpu: str = "64"
+    """Processors."""
+    memory: str = "256Gi"
+    """Memory."""
+    pods: int = 1000
+    """Most pods."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """More labels."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The Node."""
+        labels = {
+            "kubernetes.io/hostname": self.name,
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": "amd64",
+            "topology.kubernetes.io/zone": self.zone,
+            **(T4_LABELS if self.gpus else {}),
+            **self.labels,
+        }
+        resources = {"cpu": self.cpu, "memory": self.memory, "pods": str(self.pods)}
+        resources |= {GPU: str(self.gpus)} if self.gpus else {}
+        taints = [{"key": GPU, "value": "present", "effect": "NoSchedule"}] if self.gpus else []
+        return {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": self.name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+            "spec": {"taints": taints},
+            "status": {"capacity": resources, "allocatable": resources},
+        }
+
+
+class Kwok:
+    """KWOK beside a control plane; it starts on entry and is gone on exit.
+
+    Parameters
+    ----------
+    plane
+        A control plane that runs.
+    """
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self._volumes = 0
+        flags = [f"--kubeconfig={plane.kubeconfig}", "--manage-all-nodes", f"--config={STAGES}", f"--cidr={POD_CIDR}"]
+        # Leases stand for the kubelets' heartbeats: far less is written than by patching every node.
+        flags += ["--node-lease-duration-seconds=40", "--v=WARN"]
+        self.process = Process("kwok", [str(ensure(["kwok"])["kwok"]), *flags], plane.places.state / "log" / "kwok.log")
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.process.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop it; the nodes stay behind and become unreachable."""
+        self.process.stop(within_seconds=5)
+
+    def add_nodes(self, nodes: Iterable[FakeNode]) -> None:
+        """Register nodes and wait until all are Ready.
+
+        Raises
+        ------
+        HarnessError
+            If KWOK ends or a node does not become Ready.
+        """
+        found = list(nodes)
+        self._plane.kubectl("create", "-f", "-", stdin=_list([node.manifest for node in found]))
+        names = [f"node/{node.name}" for node in found]
+        self.process.check_alive()
+        self._plane.kubectl("wait", "--for=condition=Ready", *names, f"--timeout={READY_SECONDS:.0f}s")
+
+    def add_volumes(self, count: int, size: str = "1Ti") -> None:
+        """Make volumes for claims to bind, and at the first call the default StorageClass."""
+        manifests: list[dict[str, Any]] = []
+        if not self._volumes:
+            manifests.append(
+                {
+                    "apiVersion": "storage.k8s.io/v1",
+                    "kind": "StorageClass",
+                    "metadata": {
+                        "name": STORAGE_CLASS,
+                        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+                    },
+                    "provisioner": "kubernetes.io/no-provisioner",
+                }
+            )
+        manifests += [_volume(number, size) for number in range(self._volumes, self._volumes + count)]
+        self._volumes += count
+        self._plane.kubectl("create", "-f", "-", stdin=_list(manifests), timeout_seconds=300)
+
+
+def _volume(number: int, size: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"paper-{number:04}"},
+        "spec": {
+            "capacity": {"storage": size},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": STORAGE_CLASS,
+            "hostPath": {"path": "/nonexistent"},
+        },
+    }
+
+
+def _list(items: list[dict[str, Any]]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
