@@ -14,7 +14,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simplemem_service.models.entry import EmbeddedEntry, Vector
+import numpy as np
+import numpy.typing as npt
+
+from simplemem_service.models.entry import EmbeddedEntry, Entry, Vector
 from simplemem_service.storage.entry_rows import EntryBatch
 
 Candidates = dict[str, float]
@@ -28,14 +31,32 @@ SENTENCES = "sentences"
 """Field of the vector view: the best of an entry's sentences."""
 
 
-@dataclass(frozen=True, slots=True)
+Places = npt.NDArray[np.int64]
+"""Positions of entries within the store, rising."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scope:
     """Where a search may look."""
 
     user_id: str | None = None
     """Whose entries; None for everybody's."""
-    entry_ids: frozenset[str] | None = None
-    """Only these entries, all of them of the user above where one is named; None for no such limit."""
+    places: Places | None = None
+    """Only entries at these positions, all of them of the user above where one is named; None for no such limit. An
+    array, since a filter may let hundreds of thousands pass."""
+
+    def allows(self, entry: Entry) -> bool:
+        """Whether an entry may be found."""
+        if self.places is not None:
+            at = int(np.searchsorted(self.places, entry.position))
+            if at == len(self.places) or self.places[at] != entry.position:
+                return False
+        return self.user_id in (None, entry.user_id)
+
+    def narrowed(self, places: Places) -> Scope:
+        """The part of it at given positions."""
+        own = places if self.places is None else np.intersect1d(self.places, places, assume_unique=True)
+        return Scope(self.user_id, own)
 
 
 class Loadable(ABC):

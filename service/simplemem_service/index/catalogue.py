@@ -38,8 +38,7 @@ class Catalogue(Loadable):
 
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> None:
         """Take over changes; one call at a time."""
-        for entry_id in deleted:
-            self._records.remove(entry_id)
+        self._records.remove(deleted)
         for batch in batches_of(upserted):
             self._records.write(batch)
         if len(self._records.ids) - len(self._records.rows) > DEAD_SHARE * len(self._records.ids):
@@ -79,24 +78,24 @@ class Catalogue(Loadable):
             remembered[user_id] = sorted(names, key=lambda name: -counts[name])
         return remembered[user_id]
 
-    def on_days(self, user_id: str | None, is_wanted: Callable[[date], bool]) -> list[str]:
-        """Ids of the entries told on days that are wanted."""
+    def on_days(self, scope: Scope, is_wanted: Callable[[date], bool]) -> Scope:
+        """The part of a scope that was told on days that are wanted."""
         records = self._records
         size = records.size
         times = records.times.rows()[:size]
-        rows = np.flatnonzero(records.mask(user_id, size) & (times != NO_TIME))
+        rows = np.flatnonzero(records.mask(scope.user_id, size) & (times != NO_TIME))
         if not len(rows):
-            return []
+            return scope.narrowed(records.places(rows))
         days = times[rows] // DAY_MICROSECONDS
         first = int(days.min())
         counts = np.bincount(days - first)
         wanted = np.zeros(len(counts), dtype=np.bool_)
         for day in np.flatnonzero(counts).tolist():
             wanted[day] = is_wanted(date.fromordinal(EPOCH_DAY + first + day))
-        return [records.ids[row] for row in rows[wanted[days - first]].tolist()]
+        return scope.narrowed(records.places(rows[wanted[days - first]]))
 
     def scope(self, where: EntryFilter) -> Scope:
         """Where a search with that filter may look."""
         if where == EntryFilter(user_id=where.user_id):
             return Scope(where.user_id)
-        return Scope(where.user_id, frozenset(self._records.matching(where)))
+        return Scope(where.user_id, self._records.places(self._records.matching(where)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from simplemem_service.index.base import Places
 from simplemem_service.index.growing import GrowingArray
 from simplemem_service.index.session_order import SessionOrder
 from simplemem_service.models.entry import Entry
@@ -34,27 +35,45 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 Mask = npt.NDArray[np.bool_]
 """Whether each row is meant."""
+Rows = npt.NDArray[np.int64]
+"""Row numbers."""
 ENTRIES_UNPACKED = 8192
 """Entries kept as objects, about 16 MB: those of a user who asks again and again are not unpacked for each question."""
 
 
 class Codes:
-    """Numbers for values that many entries share."""
+    """A column of values that many entries share, as numbers."""
 
     def __init__(self) -> None:
-        self.of: dict[Hashable, int] = {}
+        self.rows = GrowingArray((), np.int32)
+        """Number of each row's value."""
+        self._numbers: dict[Hashable, int] = {}
+        self._next = 0
 
     def code(self, value: Hashable) -> int:
         """The number of a value, a new one if it has none."""
-        return self.of.setdefault(value, len(self.of))
+        number = self._numbers.get(value)
+        if number is None:
+            number = self._numbers[value] = self._next
+            self._next += 1
+        return number
 
     def find(self, value: Hashable) -> int:
         """The number of a value; -1, which no row has, if it has none."""
-        return self.of.get(value, -1)
+        return self._numbers.get(value, -1)
 
     def lookup(self, is_wanted: Callable[[Any], bool]) -> Mask:
         """Whether each number's value is wanted."""
-        return np.array([is_wanted(value) for value in list(self.of)], dtype=np.bool_)
+        numbers = dict(self._numbers)
+        wanted = np.zeros(self._next, dtype=np.bool_)
+        wanted[[number for value, number in numbers.items() if is_wanted(value)]] = True
+        return wanted
+
+    def keep(self, rows: Rows) -> None:
+        """Forget the values that none of these rows has."""
+        used = np.zeros(self._next, dtype=np.bool_)
+        used[self.rows.rows()[rows]] = True
+        self._numbers = {value: number for value, number in self._numbers.items() if used[number]}
 
 
 class Records:
@@ -75,8 +94,8 @@ class Records:
         """Entries of each speaker, by user and (None) of all."""
         self._packed: list[bytes] = []
         self._alive = GrowingArray((), np.bool_)
-        self._users, self._sessions, self._places, self._groups = Codes(), Codes(), Codes(), Codes()
-        self._codes = GrowingArray((4,), np.int32)
+        self._positions = GrowingArray((), np.int64)
+        self._users, self._sessions, self._locations, self._groups = self._codes = Codes(), Codes(), Codes(), Codes()
 
     def write(self, batch: EntryBatch) -> None:
         """Take over entries written or rewritten."""
@@ -91,13 +110,20 @@ class Records:
                 fresh.append((entry_id, values))
         self._append(dict(fresh))
 
-    def remove(self, entry_id: str) -> None:
-        """Leave an entry out."""
-        row = self.rows.pop(entry_id, None)
-        if row is not None:
+    def remove(self, entry_ids: Sequence[str]) -> None:
+        """Leave entries out, and forget what is known of them."""
+        rows = [row for entry_id in entry_ids if (row := self.rows.pop(entry_id, None)) is not None]
+        for row in rows:
             self._leave_order(row)
             self._alive.rows()[row] = False
             self._packed[row] = b""
+            self.ids[row] = ""
+        if rows:
+            standing = np.flatnonzero(self._alive.rows())
+            for column in self._codes:
+                column.keep(standing)
+            self._drop_silent()
+            _unpacked.cache_clear()
 
     def entry(self, entry_id: str) -> Entry | None:
         """The entry of that id, or None."""
@@ -110,28 +136,34 @@ class Records:
         alive = self._alive.rows()[:size]
         if user_id is None:
             return alive.copy()
-        found: Mask = alive & (self._codes.rows()[:size, 0] == self._users.find(user_id))
+        found: Mask = alive & (self._users.rows.rows()[:size] == self._users.find(user_id))
         return found
 
-    def matching(self, where: EntryFilter) -> Iterable[str]:
-        """Ids of the entries that satisfy every field of a filter; one without a time satisfies no bound on time."""
+    def places(self, rows: Rows) -> Places:
+        """Positions of the entries of rows, rising."""
+        return np.sort(self._positions.rows()[rows])
+
+    def matching(self, where: EntryFilter) -> Rows:
+        """Rows of the entries that satisfy every field of a filter; one without a time satisfies no bound on time."""
         size = self.size
-        codes, times = self._codes.rows()[:size], self.times.rows()[:size]
+        times = self.times.rows()[:size]
         found = self.mask(where.user_id, size)
         if where.session_id is not None:
-            found &= codes[:, 1] == self._sessions.find(where.session_id)
+            found &= self._sessions.rows.rows()[:size] == self._sessions.find(where.session_id)
         if where.location is not None:
-            found &= codes[:, 2] == self._places.find(where.location.casefold())
+            found &= self._locations.rows.rows()[:size] == self._locations.find(where.location.casefold())
         if where.persons:
             wanted = {name.casefold() for name in where.persons}
-            found &= self._groups.lookup(lambda group: wanted <= group)[codes[:, 3]]
+            groups = self._groups.rows.rows()[:size]
+            # Clipped, since a row may be rewritten meanwhile with a group that is newer than the lookup.
+            found &= np.take(self._groups.lookup(lambda group: wanted <= group), groups, mode="clip")
         if where.since is not None or where.until is not None:
             found &= times != NO_TIME
         if where.since is not None:
             found &= times >= _microseconds(where.since)
         if where.until is not None:
             found &= times <= _microseconds(where.until)
-        return [self.ids[row] for row in np.flatnonzero(found).tolist()]
+        return np.flatnonzero(found)
 
     def compacted(self) -> Records:
         """The same without rows of entries that are gone."""
@@ -142,10 +174,12 @@ class Records:
     def _append(self, entries: dict[str, tuple[Any, ...]]) -> None:
         """Rows for entries that have none."""
         first = len(self.ids)
-        codes = [self._coded(values) for values in entries.values()]
+        codes = np.array([self._coded(values) for values in entries.values()], dtype=np.int32).reshape(-1, 4)
         self._packed += [_encode(values).encode() for values in entries.values()]
         self.ids += entries
-        self._codes.extend(np.array(codes, dtype=np.int32).reshape(-1, 4))
+        for column, numbers in zip(self._codes, codes.T, strict=True):
+            column.rows.extend(numbers)
+        self._positions.extend([values[_POSITION] for values in entries.values()])
         self.times.extend([_time(values) for values in entries.values()])
         self._alive.extend(np.ones(len(entries), dtype=np.bool_))
         for row, values in enumerate(entries.values(), first):
@@ -155,7 +189,9 @@ class Records:
 
     def _rewrite(self, row: int, values: tuple[Any, ...]) -> None:
         self._leave_order(row)
-        self._codes.rows()[row] = self._coded(values)
+        for column, number in zip(self._codes, self._coded(values), strict=True):
+            column.rows.rows()[row] = number
+        self._positions.rows()[row] = values[_POSITION]
         self.times.rows()[row] = _time(values)
         self._packed[row] = _encode(values).encode()
         self._join_order(row, values)
@@ -164,9 +200,18 @@ class Records:
         return (
             self._users.code(values[_USER]),
             self._sessions.code(values[_SESSION]),
-            self._places.code((values[_LOCATION] or "").casefold()),
+            self._locations.code((values[_LOCATION] or "").casefold()),
             self._groups.code(frozenset(name.casefold() for name in values[_PERSONS] or ())),
         )
+
+    def _drop_silent(self) -> None:
+        """Forget the names of those of whom no entry is left."""
+        for user_id, counts in list(self.spoken.items()):
+            left = Counter({name: count for name, count in counts.items() if count > 0})
+            if left or user_id is None:
+                self.spoken[user_id] = left
+            else:
+                del self.spoken[user_id]
 
     def _join_order(self, row: int, values: tuple[Any, ...]) -> None:
         user_id, speaker = values[_USER], values[_SPEAKER]

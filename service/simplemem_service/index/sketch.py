@@ -94,6 +94,10 @@ class Sketches:
         rows: Matrix = self._rows.rows()
         return rows
 
+    def wipe(self, rows: slice) -> None:
+        """Overwrite the sketches of some vectors with zeros, where they were made."""
+        self._rows.rows()[rows] = 0
+
 
 def _blocks(vectors: Fixed) -> Iterator[Fixed]:
     for start in range(0, len(vectors), BLOCK):

@@ -131,9 +131,8 @@ def _candidates(search: _Search, recipe: Recipe) -> list[Entry]:
 
 def _within(search: _Search, entry_id: str) -> Entry | None:
     """An entry by its id; None unless the search may find it."""
-    scope, entry = search.scope, search.views.catalogue.entry(entry_id)
-    is_allowed = scope.entry_ids is None or entry_id in scope.entry_ids
-    return entry if entry is not None and is_allowed and scope.user_id in (None, entry.user_id) else None
+    entry = search.views.catalogue.entry(entry_id)
+    return entry if entry is not None and search.scope.allows(entry) else None
 
 
 def _told_on_dates(search: _Search, limit: int) -> Candidates:
@@ -141,10 +140,8 @@ def _told_on_dates(search: _Search, limit: int) -> Candidates:
     dates = search.question.dates
     if not dates:
         return {}
-    catalogue, scope = search.views.catalogue, search.scope
-    told = frozenset(catalogue.on_days(scope.user_id, lambda day: any(span.covers(day) for span in dates)))
-    only = told if scope.entry_ids is None else told & scope.entry_ids
-    return search.views.vectors.search(SENTENCES, search.vector, Scope(scope.user_id, only), limit)
+    told = search.views.catalogue.on_days(search.scope, lambda day: any(span.covers(day) for span in dates))
+    return search.views.vectors.search(SENTENCES, search.vector, told, limit)
 
 
 def _rate_words(field: str) -> Callable[[_Search, Sequence[Entry]], Scores]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from simplemem_service.errors import IndexBrokenError
@@ -88,8 +89,8 @@ def test_a_user_sees_the_own_entries_only(view: LexicalView) -> None:
 
 def test_a_search_can_be_limited_to_given_entries(view: LexicalView) -> None:
     view.apply(rows(), [])
-    assert search(view, "cat", Scope("ada", frozenset({"entry-000001", "entry-000002"}))) == ["1"]
-    assert search(view, "cat", Scope("ada", frozenset())) == []
+    assert search(view, "cat", Scope("ada", np.array([1, 2]))) == ["1"]
+    assert search(view, "cat", Scope("ada", np.empty(0, np.int64))) == []
 
 
 def test_rewritten_and_deleted_entries_are_followed(view: LexicalView) -> None:
