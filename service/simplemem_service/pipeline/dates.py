@@ -177,3 +177,18 @@ def add_months(day: date, months: int) -> date:
     """The first of the month that lies so many months later."""
     index = day.year * 12 + day.month - 1 + months
     return date(index // 12, index % 12 + 1, 1)
+
+
+def unit_range(unit: str, today: date, steps: int) -> Days:
+    """The "day", "week" (from Monday), "month" or "year" that lies so many units from a day's.
+
+    Raises `ValueError` or `OverflowError` beyond the calendar's ends.
+    """
+    if unit == "day":
+        return today + timedelta(steps), today + timedelta(steps)
+    if unit == "week":
+        monday = today - timedelta(today.weekday()) + timedelta(7 * steps)
+        return monday, monday + timedelta(6)
+    if unit == "month":
+        return month_of(add_months(today, steps))
+    return date(today.year + steps, 1, 1), date(today.year + steps, 12, 31)

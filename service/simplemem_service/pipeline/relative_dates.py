@@ -1,26 +1,26 @@
 """Days meant by "yesterday", "last Friday" or "9 June", resolved against the time of telling (pure).
 
-English is read by rules of our own, since they must tell "last week" (seven days) from "last Friday" (one), which
-dateparser does not, and Chinese by those of `chinese_dates`. Single expressions of other languages are found by a cheap
-pattern and left to dateparser, which takes .3 ms for each.
+English is read by the rules here, German and Spanish by those of `european_dates`, and Chinese by those of
+`chinese_dates`: "last week" is seven days and "last Friday" one, which a library such as dateparser does not tell.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from simplemem_service.pipeline.chinese_dates import find_chinese
 from simplemem_service.pipeline.dates import (
     WEEKDAYS,
     DateSpan,
     Days,
-    add_months,
     find_absolute,
     month_of,
     nearest_weekday,
+    unit_range,
 )
+from simplemem_service.pipeline.european_dates import find_european
 
 Resolver = Callable[[re.Match[str], date], Days]
 """Turns an expression and the day of telling into the days meant."""
@@ -40,19 +40,9 @@ _NUMBERS = {
 _UNIT = r"(?P<unit>day|week|month|year)"
 _COUNT = rf"(?P<count>\d{{1,3}}|{'|'.join(sorted(_NUMBERS, key=len, reverse=True))})"
 _WEEKDAY = rf"(?P<weekday>{'|'.join(WEEKDAYS)})"
-_FOREIGN = {
-    "de": (
-        r"vorgestern|gestern|übermorgen|(?:letzte|nächste)[rn]? (?:woche|monat|jahr)"
-        r"|vor \w+ (?:tag|woche|monat|jahr)e?n?"
-    ),
-    "es": (
-        r"anteayer|ayer|pasado mañana|la semana pasada|el mes pasado|el año pasado"
-        r"|hace \d+ (?:días?|semanas?|mes(?:es)?|años?)"
-    ),
-}
 _ENGLISH_HINT = r"yesterday|tomorrow|\bago\b|\b(?:last|past|next|this|in|week|weekend|day|before|after)\b"
 _CHINESE_HINT = r"[天日周月年晚早]|星期|礼拜"
-_RELATIVE_HINT = re.compile("|".join((_ENGLISH_HINT, _CHINESE_HINT, *_FOREIGN.values())), re.IGNORECASE)
+_RELATIVE_HINT = re.compile(rf"{_ENGLISH_HINT}|{_CHINESE_HINT}", re.IGNORECASE)
 
 
 def find_unclear(text: str, told: datetime) -> list[DateSpan]:
@@ -74,19 +64,18 @@ def find_relative(text: str, told: datetime) -> list[DateSpan]:
     Weeks run from Monday to Sunday; "last Friday" is the latest one before the day of telling; "two months ago" means
     that whole month.
     """
-    if not _RELATIVE_HINT.search(text):
-        return []
     found: list[DateSpan] = []
     today = told.date()
-    for span in (*_english_spans(text, today), *find_chinese(text, today), *_foreign_spans(text, today)):
+    here = (*_english_spans(text, today), *find_chinese(text, today)) if _RELATIVE_HINT.search(text) else ()
+    for span in (*here, *find_european(text, today)):
         if not any(span.overlaps(other) for other in found):
             found.append(span)
     return sorted(found, key=lambda span: span.start)
 
 
 def _holds(outer: DateSpan, inner: DateSpan) -> bool:
-    """Whether an expression is a longer one's end."""
-    return outer.start < inner.start and inner.end <= outer.end
+    """Whether an expression is a part of a longer one."""
+    return outer.start <= inner.start and inner.end <= outer.end and outer.end - outer.start > inner.end - inner.start
 
 
 def _english_spans(text: str, today: date) -> Iterator[DateSpan]:
@@ -131,18 +120,6 @@ def _days_off(days: int) -> Resolver:
     return lambda _match, today: (today + timedelta(days), today + timedelta(days))
 
 
-def _unit_range(unit: str, today: date, steps: int) -> Days:
-    """The day, week, month or year that lies so many units from today's."""
-    if unit == "day":
-        return today + timedelta(steps), today + timedelta(steps)
-    if unit == "week":
-        monday = today - timedelta(today.weekday()) + timedelta(7 * steps)
-        return monday, monday + timedelta(6)
-    if unit == "month":
-        return month_of(add_months(today, steps))
-    return date(today.year + steps, 1, 1), date(today.year + steps, 12, 31)
-
-
 def _steps(word: str) -> int:
     return {"last": -1, "past": -1, "previous": -1, "next": 1, "coming": 1}.get(word.lower().split()[-1], 0)
 
@@ -153,7 +130,7 @@ def _count(match: re.Match[str]) -> int:
 
 
 def _adjacent_unit(match: re.Match[str], today: date) -> Days:
-    return _unit_range(match["unit"].lower(), today, _steps(match["which"]))
+    return unit_range(match["unit"].lower(), today, _steps(match["which"]))
 
 
 def _adjacent_weekday(match: re.Match[str], today: date) -> Days:
@@ -169,11 +146,11 @@ def _adjacent_weekend(match: re.Match[str], today: date) -> Days:
 
 
 def _some_ago(match: re.Match[str], today: date) -> Days:
-    return _unit_range(match["unit"].lower(), today, -_count(match))
+    return unit_range(match["unit"].lower(), today, -_count(match))
 
 
 def _some_ahead(match: re.Match[str], today: date) -> Days:
-    return _unit_range(match["unit"].lower(), today, _count(match))
+    return unit_range(match["unit"].lower(), today, _count(match))
 
 
 _RELATIVE: tuple[tuple[re.Pattern[str], Resolver], ...] = tuple(
@@ -190,24 +167,3 @@ _RELATIVE: tuple[tuple[re.Pattern[str], Resolver], ...] = tuple(
         (rf"\bin\s+{_COUNT}\s+{_UNIT}s?['\u2019]?(?:\s+time)?\b", _some_ahead),
     )
 )
-_FOREIGN_PATTERNS = {
-    language: re.compile(rf"(?<!\w)(?:{words})", re.IGNORECASE) for language, words in _FOREIGN.items()
-}
-
-
-def _foreign_spans(text: str, today: date) -> Iterator[DateSpan]:
-    """Days meant by expressions of other languages, by dateparser."""
-    for language, pattern in _FOREIGN_PATTERNS.items():
-        for match in pattern.finditer(text):
-            day = _parse(match[0], language, today)
-            if day is not None:
-                yield DateSpan(day, day, match.start(), match.end())
-
-
-def _parse(text: str, language: str, today: date) -> date | None:
-    # Imported here: it takes .1 s, and English text never needs it.
-    import dateparser
-
-    base = datetime.combine(today, time(12))
-    parsed = dateparser.parse(text, languages=[language], settings={"RELATIVE_BASE": base})
-    return parsed.date() if parsed else None

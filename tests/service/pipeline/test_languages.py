@@ -55,6 +55,8 @@ GERMAN = (
     ("Miriam", "Im Sommer wandern wir durch die Pyrenäen."),
     ("Jonas", "Ich backe sonntags immer Brot mit Sauerteig."),
     ("Miriam", "Seit dem Unfall fahre ich kein Fahrrad mehr."),
+    ("Jonas", "Letzten Freitag habe ich mir ein Buch über Gärten gekauft."),
+    ("Miriam", "Und ich habe vor zwei Wochen die Wohnung frisch gestrichen."),
 )
 GERMAN_QUESTIONS = (
     ("Wo hat Miriam einen Vertrag unterschrieben?", 1),
@@ -64,6 +66,10 @@ GERMAN_QUESTIONS = (
     ("Wo wandern sie im Sommer?", 7),
     ("Was backt Jonas am Sonntag?", 8),
     ("Warum fährt Miriam kein Fahrrad mehr?", 9),
+    ("Welche Bücher hat Jonas gekauft?", 10),
+    ("Was hat Jonas am 10. Mai 2024 gemacht?", 10),
+    ("Welche Wohnungen streicht Miriam?", 11),
+    ("Was hat Miriam am 14. Mai 2024 gemacht?", 1),
 )
 SPANISH = (
     ("Lucía", "¡Hola, Mateo! ¿Qué tal las vacaciones?"),
@@ -76,6 +82,8 @@ SPANISH = (
     ("Mateo", "Estoy aprendiendo a tocar el violonchelo."),
     ("Lucía", "El piso nuevo tiene una terraza enorme."),
     ("Mateo", "El médico me recomendó nadar por la espalda."),
+    ("Lucía", "El viernes pasado visitamos una ciudad preciosa con murallas."),
+    ("Mateo", "Hace dos meses empecé a cocinar platos tailandeses."),
 )
 SPANISH_QUESTIONS = (
     ("¿De dónde volvió Mateo?", 1),
@@ -85,6 +93,10 @@ SPANISH_QUESTIONS = (
     ("¿En qué trabaja Mateo en el restaurante?", 5),
     ("¿A qué es alérgico el hijo de Lucía?", 6),
     ("¿Qué instrumento aprende a tocar Mateo?", 7),
+    ("¿Qué ciudades visitó Lucía?", 10),
+    ("¿Qué hizo Lucía el 10 de mayo de 2024?", 10),
+    ("¿Quién cocinaba un plato tailandés?", 11),
+    ("¿Qué hizo Mateo en marzo de 2024?", 11),
 )
 
 
@@ -116,6 +128,21 @@ async def test_answers_are_among_the_first_five(
         shares[asked.text] = recall(sources, asked.evidence, 5)
     engine.retriever.close()
     assert sum(shares.values()) / len(shares) >= least, shares
+
+
+async def test_memories_of_several_languages_in_one_store_are_found(minilm: LocalEmbedding) -> None:
+    engine = Engine(minilm, TantivyIndex())
+    together = make((*GERMAN, *SPANISH, *CHINESE), ())
+    await engine.remember(together)
+    shifts = ((GERMAN_QUESTIONS, 0), (SPANISH_QUESTIONS, len(GERMAN)), (CHINESE_QUESTIONS, len(GERMAN + SPANISH)))
+    missed = []
+    for questions, shift in shifts:
+        for text, place in questions:
+            found = await engine.ask(together, text, 5)
+            if str(place + shift) not in [source for hit in found.hits for source in hit.entry.sources]:
+                missed.append(text)
+    engine.retriever.close()
+    assert len(missed) <= 2, missed
 
 
 def test_function_words_of_a_chinese_question_are_not_looked_for() -> None:
