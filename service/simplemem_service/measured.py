@@ -49,3 +49,7 @@ class MeasuredEmbedding(Embedding):
     @override
     def count_tokens(self, text: str) -> int:
         return self._inner.count_tokens(text)
+
+    @override
+    def known_share(self, text: str) -> float:
+        return self._inner.known_share(text)

@@ -50,6 +50,9 @@ class TinyEmbedding(Embedding):
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    def known_share(self, text: str) -> float:
+        return 1.0
+
 
 def embed(text: str) -> Vector:
     vector = np.full(DIMENSION, 0.01, dtype=np.float32)

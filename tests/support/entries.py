@@ -37,7 +37,10 @@ def make_entry(position: int, **fields: Any) -> EmbeddedEntry:
         compressed_by="rules",
     )
     vectors = tuple(unit_vector(100 * position + n) for n in range(1 + position % 3))
-    return EmbeddedEntry(replace(entry, **fields), unit_vector(position), vectors)
+    changed = replace(entry, **fields)
+    if "lossless_restatement" not in fields:
+        changed = replace(changed, lossless_restatement=f"{changed.speaker}: {changed.text}")
+    return EmbeddedEntry(changed, unit_vector(position), vectors)
 
 
 def make_turn(number: int, **fields: Any) -> Turn:

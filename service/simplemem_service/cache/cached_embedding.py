@@ -78,6 +78,10 @@ class CachedEmbedding(Embedding):
     def count_tokens(self, text: str) -> int:
         return self._inner.count_tokens(text)
 
+    @override
+    def known_share(self, text: str) -> float:
+        return self._inner.known_share(text)
+
     def _key(self, purpose: str, text: str) -> str:
         """Key of a text; the same text as a question and as a document may have two vectors."""
         digest = hashlib.sha256(f"{self.model}\0{self.dimension}\0{purpose}\0{text}".encode(errors="surrogatepass"))

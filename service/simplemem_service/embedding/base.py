@@ -32,6 +32,10 @@ class Embedding(ABC):
     def count_tokens(self, text: str) -> int:
         """Length of a text in the model's tokens."""
 
+    @abstractmethod
+    def known_share(self, text: str) -> float:
+        """Share of a text's tokens that the model has learned, in [0, 1]; 1 where it does not tell."""
+
     async def close(self) -> None:
         """Release what `load` took; nothing by default."""
         return

@@ -1,8 +1,9 @@
 """What the lexical view reads of an entry: its own words, weighted, among those of its neighbours in the session.
 
-A turn is often understood only from the turns around it ("Yes, last week!"), so an entry is indexed with the two
-entries before and after it. Its own words count three times: fewer, and long turns drown in their neighbours.
-A new entry therefore changes what its neighbours look like; `Neighbourhood` says which.
+What is read is the restatement: in it "I" has its name and "yesterday" its date. A turn is often understood only from
+the turns around it ("Yes, last week!"), so an entry is indexed with the two entries before and after it. Its own words
+count most: with less weight long turns drown in their neighbours. A new entry therefore changes what its neighbours
+look like; `Neighbourhood` says which.
 
 Of an entry only its words and its place are kept, some 300 bytes; its terms are made when it or a neighbour is indexed.
 """
@@ -23,8 +24,10 @@ from simplemem_service.storage.entry_rows import EntryBatch, batches_of
 
 SPAN = 2
 """Neighbours read on each side."""
-OWN_WEIGHT = 3
-"""How often an entry's own words count where its neighbours' count once."""
+OWN_WEIGHT = 4
+"""How often an entry's own words count where those of the neighbours farthest from it count once."""
+NEXT_WEIGHT = 2
+"""How often the words of the entries right before and after it count."""
 
 
 class Document(NamedTuple):
@@ -37,7 +40,7 @@ class Document(NamedTuple):
     position: int
     """Its order within the store, never reused."""
     context: tuple[str, ...]
-    """Terms of the entry, `OWN_WEIGHT` times, and of its neighbours."""
+    """Terms of the entry, `OWN_WEIGHT` times, and of its neighbours, those next to it `NEXT_WEIGHT` times."""
     bigrams: tuple[str, ...]
     """Pairs of adjacent terms of the entry alone."""
     digest: int
@@ -70,14 +73,12 @@ class Neighbourhood:
     def insert(self, batch: EntryBatch) -> set[int]:
         """Take over entries written or rewritten; the rows whose documents that changes."""
         columns = batch.columns
-        names = ("entry_id", "user_id", "session_id", "position", "speaker", "text")
+        names = ("entry_id", "user_id", "session_id", "position", "lossless_restatement")
         touched: set[int] = set()
-        for entry_id, user_id, session_id, position, speaker, text in zip(
-            *(columns[name] for name in names), strict=True
-        ):
+        for entry_id, user_id, session_id, position, text in zip(*(columns[name] for name in names), strict=True):
             if entry_id in self._rows:
                 touched |= self._remove(entry_id)
-            touched |= self._append(entry_id, (user_id, session_id), position, f"{speaker}: {text}")
+            touched |= self._append(entry_id, (user_id, session_id), position, text)
         return touched
 
     def rows(self) -> Iterable[int]:
@@ -107,7 +108,11 @@ class Neighbourhood:
         """The document of a row."""
         languages = self._languages([row, *self._around(row)])
         own = _terms(self._texts[row], languages[row])
-        others = [term for other in self._around(row) for term in _terms(self._texts[other], languages[other])]
+        order = self._sessions[self._session_of[row]]
+        beside = order.around(self._positions[row], row, 1)
+        others = [
+            term for other in (*self._around(row), *beside) for term in _terms(self._texts[other], languages[other])
+        ]
         return Document(
             self._ids[row],
             self._session_of[row][0],

@@ -25,10 +25,8 @@ from simplemem_service.models.operation import (
     OperationState,
 )
 from simplemem_service.models.revision import ChangeKind, Revision
-from simplemem_service.pipeline.compress import CONTEXT_TURNS, Draft, TextVectors, finish_entries
-from simplemem_service.pipeline.density import mean_direction
 from simplemem_service.pipeline.normalize import Normalized, normalize_turn
-from simplemem_service.pipeline.sentences import split_sentences
+from simplemem_service.pipeline.vectors import CONTEXT_TURNS, Draft, answering, embed_texts, finish_entries
 from simplemem_service.storage.base import Storage
 
 BY_CALLER = "given"
@@ -137,12 +135,15 @@ class GivenEntries:
 
     async def _embed_after(self, entries: Sequence[Entry], before: Sequence[Entry]) -> list[EmbeddedEntry]:
         """Entries of one session with their vectors; `before` are those in front of them."""
-        pieces = [split_sentences(entry.text) for entry in (*before, *entries)]
-        vectors = iter(await self._embedding.encode_documents([piece for group in pieces for piece in group]))
-        embedded = [tuple(next(vectors) for _ in group) for group in pieces]
-        texts = [TextVectors(mean_direction(group), group) for group in embedded]
-        drafts = [Draft(entry, own) for entry, own in zip(entries, texts[len(before) :], strict=True)]
-        rows = finish_entries(drafts, texts[: len(before)], 0)
+        said = [entry.text for entry in (*before, *entries)]
+        vectors = await embed_texts(self._embedding, said)
+        first = len(before)
+        asked = said[first - 1 :] if before else ["", *said]
+        drafts = [
+            Draft(entry, own, answering(entry.text, question))
+            for entry, own, question in zip(entries, vectors[first:], asked, strict=False)
+        ]
+        rows = await finish_entries(self._embedding, drafts, vectors[:first], 0)
         return [replace(row, entry=entry) for row, entry in zip(rows, entries, strict=True)]
 
 

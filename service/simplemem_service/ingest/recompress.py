@@ -18,7 +18,8 @@ from simplemem_service.ingest.batch import number_entries
 from simplemem_service.ingest.positions import Positions
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
 from simplemem_service.models.operation import JournaledOperation, OperationKind, OperationResult, OperationState
-from simplemem_service.pipeline.compress import CONTEXT_TURNS, CompressionStage
+from simplemem_service.pipeline.compress import CompressionStage
+from simplemem_service.pipeline.vectors import CONTEXT_TURNS
 from simplemem_service.storage.base import Storage
 
 logger = logging.getLogger(__name__)

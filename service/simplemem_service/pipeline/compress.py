@@ -2,10 +2,6 @@
 
 One turn becomes one entry. A window as a whole is judged by its density; what it says is not judged turn by turn,
 since a dull sentence may be the answer to a question.
-
-The vector of an entry in its context is not encoded: it is the mean direction of its own sentences together with, at
-`CONTEXT_WEIGHT` each, those of the two turns before. On LoCoMo dev it finds as much as encoding the three turns as one
-text (recall@10 84.1 both), and storing a turn then costs a third.
 """
 
 from __future__ import annotations
@@ -14,25 +10,21 @@ import asyncio
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from typing_extensions import override
 
 from simplemem_service.embedding.base import Embedding
-from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn, Vector
+from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
 from simplemem_service.pipeline.density import NOVELTY_SHARE, Density, density, mean_direction
 from simplemem_service.pipeline.normalize import Normalized, normalize_turn
-from simplemem_service.pipeline.sentences import split_sentences
+from simplemem_service.pipeline.vectors import Draft, TextVectors, answering, embed_texts, finish_entries
 from simplemem_service.pipeline.windows import Window, slide
 
 ENTRY_NAMESPACE = uuid.UUID("6a3d2b52-6a0e-5d0c-9f1e-53a3c1f0e2d7")
 """Namespace of entry ids; never to be changed, or a replay would write every entry twice."""
 BY_RULES = "rules"
 """`compressed_by` of entries made here."""
-CONTEXT_TURNS = 2
-"""Turns before an entry that its context vector takes in."""
-CONTEXT_WEIGHT = 0.5
-"""How much each of them counts against the entry itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +48,6 @@ class Compressed:
 
 
 @dataclass(frozen=True, slots=True)
-class TextVectors:
-    """The vectors of a text's sentences."""
-
-    mean: Vector
-    """Mean direction of its sentences."""
-    sentences: tuple[Vector, ...]
-    """Vectors of its sentences."""
-
-
-@dataclass(frozen=True, slots=True)
 class Judged:
     """Turns cut into windows, encoded, and judged by their density."""
 
@@ -77,18 +59,10 @@ class Judged:
     """What the rules make of each turn, by its key."""
     vectors: Mapping[str, TextVectors]
     """Vectors of each turn, by its key."""
+    said_before: Mapping[str, str]
+    """What was said before each turn in its session, by its key."""
     past: tuple[TextVectors, ...]
     """Vectors of the session's latest entries, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An entry that lacks its vector in context."""
-
-    entry: Entry
-    """What is remembered."""
-    vectors: TextVectors
-    """Vectors of its sentences."""
 
 
 class CompressionStage(ABC):
@@ -164,7 +138,7 @@ class Compressor(CompressionStage):
             return Compressed((), ())
         judged = await self.judge(turns, preceding, keeps_all=keeps_all)
         drafts = [draft_turn(turn, judged) for window in judged.kept for turn in window.turns]
-        return Compressed(tuple(finish_entries(drafts, judged.past, next_position)), judged.dropped)
+        return await self.finish(drafts, judged, next_position)
 
     async def judge(self, turns: Sequence[Turn], preceding: Sequence[Entry], *, keeps_all: bool = False) -> Judged:
         """The windows of turns and which of them are worth storing; parameters as for `compress`."""
@@ -173,11 +147,14 @@ class Compressor(CompressionStage):
         embedded = await self.embed_texts(texts)
         return await asyncio.to_thread(self._judge, turns, history, embedded, 0.0 if keeps_all else self._threshold)
 
+    async def finish(self, drafts: Iterable[Draft], judged: Judged, next_position: int) -> Compressed:
+        """What became of the turns: the entries with their vectors in context."""
+        entries = await finish_entries(self._embedding, drafts, judged.past, next_position)
+        return Compressed(tuple(entries), judged.dropped)
+
     async def embed_texts(self, texts: Sequence[str]) -> list[TextVectors]:
         """The vectors of each text's sentences, in order."""
-        pieces = [split_sentences(text) for text in texts]
-        vectors = iter(await self._embedding.encode_documents([piece for group in pieces for piece in group]))
-        return [_collect([next(vectors) for _ in group]) for group in pieces]
+        return await embed_texts(self._embedding, texts)
 
     def _judge(
         self, turns: Sequence[Turn], history: Sequence[Entry], embedded: Sequence[TextVectors], threshold: float
@@ -200,7 +177,10 @@ class Compressor(CompressionStage):
             kept.append(window)
             past += own
             known |= _entities_of(found)
-        return Judged(tuple(kept), tuple(dropped), normalized, vectors, tuple(embedded[: len(history)]))
+        texts = [*(entry.text for entry in history[-1:]), *(turn.text for turn in turns)]
+        before = texts if history else ["", *texts]
+        said_before = {turn.key: text for turn, text in zip(turns, before, strict=False)}
+        return Judged(tuple(kept), tuple(dropped), normalized, vectors, said_before, tuple(embedded[: len(history)]))
 
     def _score(
         self,
@@ -222,30 +202,8 @@ class Compressor(CompressionStage):
 
 def draft_turn(turn: Turn, judged: Judged, compressed_by: str = BY_RULES) -> Draft:
     """The entry that the rules make of a turn."""
-    return Draft(_build_entry(turn, judged.normalized[turn.key], compressed_by), judged.vectors[turn.key])
-
-
-def finish_entries(drafts: Iterable[Draft], past: Sequence[TextVectors], position: int) -> list[EmbeddedEntry]:
-    """The entries with their vectors in context, at consecutive positions.
-
-    Parameters
-    ----------
-    drafts
-        Entries of one session, in order.
-    past
-        Vectors of the entries before them.
-    position
-        Position of the first.
-    """
-    before = [one.mean for one in past[-CONTEXT_TURNS:]]
-    entries: list[EmbeddedEntry] = []
-    for draft in drafts:
-        own = draft.vectors
-        weights = [1.0, *(CONTEXT_WEIGHT for _ in before)]
-        entry = replace(draft.entry, position=position + len(entries))
-        entries.append(EmbeddedEntry(entry, mean_direction([own.mean, *before], weights), own.sentences))
-        before = [*before, own.mean][-CONTEXT_TURNS:]
-    return entries
+    entry = _build_entry(turn, judged.normalized[turn.key], compressed_by)
+    return Draft(entry, judged.vectors[turn.key], answering(turn.text, judged.said_before[turn.key]))
 
 
 def entry_id_of(turn: Turn, ordinal: int = 0) -> str:
@@ -264,10 +222,6 @@ def entry_id_of(turn: Turn, ordinal: int = 0) -> str:
 
 def _entities_of(found: Iterable[Normalized]) -> set[str]:
     return {entity for one in found for entity in (*one.entities, *one.persons)}
-
-
-def _collect(sentences: Sequence[Vector]) -> TextVectors:
-    return TextVectors(mean_direction(sentences), tuple(sentences))
 
 
 def _build_entry(turn: Turn, found: Normalized, compressed_by: str) -> Entry:

@@ -29,15 +29,13 @@ from simplemem_service.pipeline.compress import (
     Compressed,
     CompressionStage,
     Compressor,
-    Draft,
     Judged,
-    TextVectors,
     draft_turn,
     entry_id_of,
-    finish_entries,
 )
 from simplemem_service.pipeline.prompts import COMPRESS_HASH, COMPRESS_SCHEMA, compress_messages, correction, told
 from simplemem_service.pipeline.replies import EntryReply, InvalidReplyError, WindowReply, parse_window
+from simplemem_service.pipeline.vectors import Draft, TextVectors
 from simplemem_service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -138,7 +136,7 @@ class LlmCompressor(CompressionStage):
             asked.append(self._ask_all(window.turns, context))
         parts = [part for found in await asyncio.gather(*asked) for part in found]
         drafts = await self._draft(parts, judged)
-        return Compressed(tuple(finish_entries(drafts, judged.past, next_position)), judged.dropped)
+        return await self._rules.finish(drafts, judged, next_position)
 
     async def _ask_all(self, turns: Sequence[Turn], context: Sequence[Mapping[str, str]]) -> list[_Part]:
         """What became of a window, in one part or several."""
@@ -245,7 +243,8 @@ def _draft_part(part: _Part, judged: Judged, vectors: Iterator[TextVectors]) -> 
         cited.update(numbers)
         same = made.setdefault(numbers[0], [])
         turns = [part.turns[number - 1] for number in numbers]
-        same.append(Draft(_build_entry(entry, turns, len(same), part.compressed_by), next(vectors)))
+        own = _build_entry(entry, turns, len(same), part.compressed_by)
+        same.append(Draft(own, next(vectors), own.lossless_restatement))
     drafts: list[Draft] = []
     for number, turn in enumerate(part.turns, start=1):
         drafts += made.get(number, [])

@@ -26,12 +26,11 @@ from simplemem_service.pipeline.dates import DateSpan, find_absolute
 from simplemem_service.pipeline.fusion import Scores, best_first, weighted_shares
 from simplemem_service.pipeline.question import Question, read_question
 from simplemem_service.pipeline.recipe import Recipe
+from simplemem_service.pipeline.sentences import is_question
 from simplemem_service.pipeline.validity import rate_recency, rate_validity, with_successors, without_repetitions
 
 SEARCH_THREADS = 4
 """Searches worked on at once; numpy and tantivy release the interpreter, so a few more than there are cores."""
-
-_QUESTION_MARKS = ("?", "\uff1f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,8 @@ class Retriever:
     def _search(self, query: Query, question: Question, vector: Vector, views: Views) -> Retrieved:
         search = _Search(question, vector, views, views.catalogue.scope(query.filter))
         depth = deepen(query.top_k, question.complexity) if query.deepens else query.top_k
-        hits = rank(search, self._recipe, depth)
+        recipe = self._recipe.trusting(self._embedding.known_share(question.meaning))
+        hits = rank(search, recipe, depth)
         context, tokens = build_context([hit.entry for hit in hits], query.max_tokens, self._embedding.count_tokens)
         return Retrieved(tuple(hits), context, tokens, complexity=question.complexity, depth=depth)
 
@@ -184,20 +184,12 @@ def _rate_speaker(search: _Search, entries: Sequence[Entry]) -> Scores:
 
 
 def _rate_question(_search: _Search, entries: Sequence[Entry]) -> Scores:
-    return np.array([float(_is_question(entry)) for entry in entries])
-
-
-def _is_question(entry: Entry) -> bool:
-    """Whether an entry ends in a question, a picture's caption in brackets left aside."""
-    text = entry.text.rstrip()
-    if text.endswith("]"):
-        text = text[: text.rfind("[")].rstrip()
-    return text.endswith(_QUESTION_MARKS)
+    return np.array([float(is_question(entry.text)) for entry in entries])
 
 
 def _rate_answers(search: _Search, entries: Sequence[Entry], total: Scores) -> Scores:
     """The score of the question that each entry follows; the least of all where it follows none that was found."""
-    scores = {entry.entry_id: score for entry, score in zip(entries, total, strict=True) if _is_question(entry)}
+    scores = {entry.entry_id: score for entry, score in zip(entries, total, strict=True) if is_question(entry.text)}
     least = float(total.min())
     before = (search.views.catalogue.previous(entry) for entry in entries)
     return np.array([scores.get(entry_id, least) if entry_id else least for entry_id in before])

@@ -9,6 +9,7 @@ MOST_SENTENCES = 24
 LONGEST_SENTENCE = 800
 """Longest piece in characters; about what a small model reads before it cuts off."""
 
+_QUESTION_MARKS = ("?", "\uff1f")
 _END = re.compile(r"(?<=[.!?…])\s+|(?<=[。\uff01\uff1f])|\n+")
 
 
@@ -24,6 +25,21 @@ def split_sentences(text: str) -> tuple[str, ...]:
         share = -(-len(cut) // MOST_SENTENCES)
         cut = [" ".join(cut[i : i + share]) for i in range(0, len(cut), share)]
     return tuple(cut) or (text,)
+
+
+def is_question(text: str) -> bool:
+    """Whether a text ends in a question, a picture's caption in brackets left aside."""
+    return _without_caption(text).endswith(_QUESTION_MARKS)
+
+
+def closing_question(text: str) -> str:
+    """The question that a text ends in, without a picture's caption; empty where it ends in none."""
+    return split_sentences(_without_caption(text))[-1] if is_question(text) else ""
+
+
+def _without_caption(text: str) -> str:
+    own = text.rstrip()
+    return own[: own.rfind("[")].rstrip() if own.endswith("]") else own
 
 
 def _cut(piece: str) -> list[str]:

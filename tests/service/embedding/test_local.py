@@ -90,3 +90,10 @@ async def test_nothing_is_encoded_before_the_model_is_loaded() -> None:
     with pytest.raises(EmbeddingError, match="not loaded"):
         embedding.count_tokens("x")
     await embedding.close()
+
+
+def test_how_much_of_a_text_the_model_has_learned(minilm: LocalEmbedding) -> None:
+    assert minilm.known_share("Where is the dog?") == 1.0
+    assert minilm.known_share("Wo wohnt Anna jetzt?") == 1.0
+    assert minilm.known_share("李娜最喜欢哪本书？") < 0.5
+    assert minilm.known_share("") == 1.0

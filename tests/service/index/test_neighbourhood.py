@@ -13,11 +13,11 @@ def positions(documents: list[Document]) -> list[int]:
     return sorted(document.position for document in documents)
 
 
-def test_an_entry_is_read_three_times_among_two_neighbours_on_each_side() -> None:
+def test_an_entry_is_read_four_times_among_two_neighbours_on_each_side() -> None:
     rows = [make_entry(place, text=f"word{place}", speaker="") for place in range(6)]
     documents = {d.position: d for d in Neighbourhood().apply(rows, [])}
-    assert sorted(documents[3].context) == sorted(["word3"] * 3 + ["word1", "word2", "word4", "word5"])
-    assert sorted(documents[0].context) == sorted(["word0"] * 3 + ["word1", "word2"])
+    assert sorted(documents[3].context) == sorted(["word3"] * 4 + ["word2", "word4"] * 2 + ["word1", "word5"])
+    assert sorted(documents[0].context) == sorted(["word0"] * 4 + ["word1"] * 2 + ["word2"])
 
 
 def test_bigrams_are_those_of_the_entry_alone() -> None:

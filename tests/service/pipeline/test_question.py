@@ -16,9 +16,9 @@ def test_names_and_function_words_are_taken_out_of_the_terms() -> None:
     assert question.people == ("Melanie",)
 
 
-def test_names_become_you_in_what_is_encoded() -> None:
-    assert read_question("What did Melanie paint?", PEOPLE).meaning == "What did you paint?"
-    assert read_question("Where is Caroline’s necklace from?", PEOPLE).meaning == "Where is your necklace from?"
+def test_names_become_i_in_what_is_encoded() -> None:
+    assert read_question("What did Melanie paint?", PEOPLE).meaning == "What did I paint?"
+    assert read_question("Where is Caroline’s necklace from?", PEOPLE).meaning == "Where is my necklace from?"
 
 
 def test_names_are_left_out_where_the_question_is_not_english() -> None:

@@ -22,3 +22,11 @@ def test_every_signal_can_be_switched_off(signal: str) -> None:
 def test_an_unknown_signal_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="moonlight"):
         Recipe({"moonlight": 1.0})
+
+
+def test_a_question_the_model_cannot_read_is_left_to_its_words() -> None:
+    trusting = Recipe().trusting(0.25)
+    assert trusting.weights[recipe.DENSE_SENTENCE] == 0.25 * WEIGHTS[recipe.DENSE_SENTENCE]
+    assert trusting.weights[recipe.DENSE_CONTEXT] == 0.25 * WEIGHTS[recipe.DENSE_CONTEXT]
+    assert trusting.weights[recipe.LEXICAL_CONTEXT] == WEIGHTS[recipe.LEXICAL_CONTEXT]
+    assert Recipe().trusting(1.0).weights == WEIGHTS
