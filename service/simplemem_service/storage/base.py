@@ -11,18 +11,29 @@ from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
 from simplemem_service.models.query import EntryFilter
 from simplemem_service.models.revision import Revision
 
+FIRST_TABLE = "entries"
+"""Name of the table of entries that a store is created with."""
+
 PurgeMark: TypeAlias = Mapping[str, int]
 """Version of each table from which on nothing removed is held."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreIdentity:
-    """What a store was created with and keeps for its life."""
+    """Which vectors a store answers with; only a re-embedding moves it on to its next generation."""
 
     model: str
     """Embedding model its vectors come from."""
     dimension: int
     """Length of its vectors."""
+    generation: int = 0
+    """How many re-embeddings, and ways back, came before."""
+    table: str = FIRST_TABLE
+    """Name of the table of entries in this generation."""
+    base: int = 0
+    """What is added to the table's own version, so that versions grow from generation to generation."""
+    synced: int = 0
+    """The table's own version, without the base, at which the table of the generation before held the same entries."""
 
 
 @dataclass(frozen=True, slots=True)

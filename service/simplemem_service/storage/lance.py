@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import lancedb
@@ -29,11 +30,8 @@ from simplemem_service.storage.identity import confirm_identity
 from simplemem_service.storage.lance_changes import read_changes
 from simplemem_service.storage.lance_edits import ENTRIES, HISTORY, KEYS_AT_ONCE, TURNS, LanceEdits
 from simplemem_service.storage.lance_errors import converted
+from simplemem_service.storage.lance_sides import FOLLOWED_TABLE, SideTables
 from simplemem_service.storage.maintenance import ENTRY_INDICES, HISTORY_INDICES, TURN_INDICES, Upkeep
-
-FOLLOWED_TABLE = {"new_table_enable_stable_row_ids": "true"}
-"""Option of a table whose changes are tailed, for its life. It makes every version's manifest larger (by 60 bytes a
-commit so far, lancedb 0.40), so the table of turns goes without."""
 
 
 class LanceStorage(LanceEdits):
@@ -56,6 +54,7 @@ class LanceStorage(LanceEdits):
         self._options = dict(options)
         self._blobs = blobs
         self._writes = writes
+        self.sides = SideTables()
         self._identity: StoreIdentity | None = None
         self._connection: Any = None
         self._handles: dict[tuple[str, str], Any] = {}
@@ -74,7 +73,9 @@ class LanceStorage(LanceEdits):
         self._identity = identity
         async with converted():
             self._connection = await lancedb.connect_async(self._uri, storage_options=self._options or None)
+            self.sides.connect(self._connection)
             if self._writes:
+                await self.sides.refresh(identity.table)
                 await self._create(ENTRIES, schema.entry_schema(identity), FOLLOWED_TABLE)
                 await self._create(TURNS, schema.turn_schema(), {})
                 await self._create(HISTORY, history_schema.history_schema(), {})
@@ -87,6 +88,7 @@ class LanceStorage(LanceEdits):
     async def close(self) -> None:
         for table in self._handles.values():
             table.close()
+        self.sides.close()
         self._handles.clear()
 
     @override
@@ -111,8 +113,9 @@ class LanceStorage(LanceEdits):
         async with converted():
             table = await self._table(ENTRIES, "write")
             if not entries:
-                return int(await table.version())
-            return await self._merge(ENTRIES, "entry_id", schema.entries_to_arrow(entries, await table.schema()))
+                return await self._version(table)
+            await self._merge(ENTRIES, "entry_id", schema.entries_to_arrow(entries, await table.schema()))
+            return await self._version(table)
 
     @override
     async def maintain(self) -> None:
@@ -146,7 +149,10 @@ class LanceStorage(LanceEdits):
             if table is None:
                 return Changes(version=0, upserted=(), deleted=(), is_complete=True)
             await table.checkout_latest()
-            return await read_changes(table, since, self._rows_at)
+            base = self._base
+            known = None if since is None or since < base else since - base
+            changes = await read_changes(table, known, self._rows_at)
+            return replace(changes, version=changes.version + base)
 
     @override
     async def counts(self) -> StoreCounts:
@@ -154,6 +160,15 @@ class LanceStorage(LanceEdits):
             rows = {name: await self._latest(name) for name in (ENTRIES, TURNS)}
             entries, turns = [0 if table is None else await table.count_rows() for table in rows.values()]
         return StoreCounts(entries=entries, turns=turns, size_bytes=await self._measure_size())
+
+    @property
+    def identity(self) -> StoreIdentity | None:
+        """Which vectors are in use; None before `open`."""
+        return self._identity
+
+    async def entries_table(self) -> Any:
+        """The handle of the table of entries in use, at its latest version."""
+        return await self._latest(ENTRIES)
 
     async def _measure_size(self) -> int:
         started = time.monotonic()
@@ -172,15 +187,17 @@ class LanceStorage(LanceEdits):
             query = table.query().where(predicate).select(columns).order_by([order]).limit(limit)
             return schema.plain_entries_from_arrow(await query.to_arrow())
 
-    async def _merge(self, name: str, key: str, rows: pa.Table) -> int:
+    async def _merge(self, name: str, key: str, rows: pa.Table) -> None:
         table = await self._table(name, "write")
         # Through an index, concurrent merges of the same new key duplicate it (lancedb 0.40).
         merge = table.merge_insert(key).when_not_matched_insert_all().use_index(False)
-        return int((await merge.execute(rows)).version)
+        await merge.execute(rows)
 
     async def _create(self, name: str, columns: pa.Schema, options: Mapping[str, str]) -> None:
         if await self._table(name, "write") is None:
-            await self._connection.create_table(name, schema=columns, exist_ok=True, storage_options=dict(options))
+            await self._connection.create_table(
+                self._physical(name), schema=columns, exist_ok=True, storage_options=dict(options)
+            )
 
     async def _add_missing_columns(self) -> None:
         table = await self._table(ENTRIES, "write")
@@ -193,18 +210,29 @@ class LanceStorage(LanceEdits):
             await self._connection.create_table(TURNS, data=rows, mode="overwrite")
             self._handles.pop((TURNS, "write")).close()
 
+    @override
+    def _physical(self, name: str) -> str:
+        return self._identity.table if name == ENTRIES and self._identity is not None else name
+
+    @property
+    @override
+    def _base(self) -> int:
+        return self._identity.base if self._identity is not None else 0
+
+    @override
     async def _latest(self, name: str) -> Any:
         table = await self._table(name, "read")
         if table is not None:
             await table.checkout_latest()
         return table
 
+    @override
     async def _table(self, name: str, purpose: str) -> Any:
         """The handle of a table kept for one purpose; None while the table does not exist."""
         handle = self._handles.get((name, purpose))
         if handle is None:
             try:
-                handle = await self._connection.open_table(name)
+                handle = await self._connection.open_table(self._physical(name))
             except ValueError as error:
                 if "not found" in str(error):
                     return None

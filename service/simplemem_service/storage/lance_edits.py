@@ -22,6 +22,7 @@ from simplemem_service.models.revision import Revision
 from simplemem_service.storage import filters, history_schema, schema
 from simplemem_service.storage.base import PurgeMark, Removed, Storage
 from simplemem_service.storage.lance_errors import converted
+from simplemem_service.storage.lance_sides import SideTables
 
 ENTRIES = "entries"
 TURNS = "turns"
@@ -33,6 +34,18 @@ KEYS_AT_ONCE = 500
 
 class LanceEdits(Storage):
     """Reads and changes rows by id; which tables there are, its subclass knows."""
+
+    sides: SideTables
+    """Tables of entries beside the one in use, out of which what is removed must go as well."""
+
+    @abstractmethod
+    def _physical(self, name: str) -> str:
+        """Name of the table that a kind of rows lies in."""
+
+    @property
+    @abstractmethod
+    def _base(self) -> int:
+        """What is added to the version of the table of entries."""
 
     @abstractmethod
     async def _table(self, name: str, purpose: str) -> Any:
@@ -69,16 +82,20 @@ class LanceEdits(Storage):
         async with converted():
             table = await self._table(ENTRIES, "write")
             if not entries:
-                return int(await table.version())
-            return await _update(table, "entry_id", schema.entries_to_arrow(entries, await table.schema()))
+                return await self._version(table)
+            await _update(table, "entry_id", schema.entries_to_arrow(entries, await table.schema()))
+            return await self._version(table)
 
     @override
     async def delete_entries(self, entry_ids: Sequence[str]) -> int:
         async with converted():
             table = await self._table(ENTRIES, "write")
-            for keys in _chunks(entry_ids):
-                await table.delete(filters.any_of("entry_id", keys))
-            return int(await table.version())
+            async with self.sides.lock:
+                for keys in _chunks(entry_ids):
+                    where = filters.any_of("entry_id", keys)
+                    await self.sides.delete(where)
+                    await table.delete(where)
+            return await self._version(table)
 
     @override
     async def list_turns(self, user_id: str | None, *, after: int, limit: int) -> list[Turn]:
@@ -170,25 +187,39 @@ class LanceEdits(Storage):
     @override
     async def erase_user(self, user_id: str) -> int:
         where = filters.equals("user_id", user_id)
-        for name in (HISTORY, TURNS, ENTRIES):
+        for name in (HISTORY, TURNS):
             await self._delete(name, where)
-        async with converted():
-            return int(await (await self._table(ENTRIES, "write")).version())
+        async with converted(), self.sides.lock:
+            await self.sides.delete(where)
+            table = await self._table(ENTRIES, "write")
+            await table.delete(where)
+            return await self._version(table)
 
     @override
     async def purge(self, *, drops_indices: bool) -> PurgeMark:
         async with converted():
-            tables = {name: await self._table(name, "write") for name in ALL_TABLES}
+            tables = {self._physical(name): await self._table(name, "write") for name in ALL_TABLES}
+            tables |= self.sides.tables
             return {name: await _purge_table(table, drops_indices=drops_indices) for name, table in tables.items()}
 
     @override
     async def is_purged(self, mark: PurgeMark) -> bool:
         async with converted():
             for name, version in mark.items():
-                versions = await (await self._table(name, "write")).list_versions()
+                table = await self._by_physical(name)
+                versions = await table.list_versions() if table is not None else []
                 if any(one["version"] < version for one in versions):
                     return False
         return True
+
+    async def _by_physical(self, name: str) -> Any:
+        """The writer's handle of a table; None for one that was dropped since, and its files with it."""
+        logical = {self._physical(one): one for one in ALL_TABLES}
+        return await self._table(logical[name], "write") if name in logical else self.sides.tables.get(name)
+
+    async def _version(self, table: Any) -> int:
+        """Version of the table of entries as the rest of the service counts it."""
+        return int(await table.version()) + self._base
 
     async def _delete(self, name: str, predicate: str) -> None:
         async with converted():
@@ -232,10 +263,10 @@ class LanceEdits(Storage):
             return await (query if limit is None else query.limit(limit)).to_arrow()
 
 
-async def _update(table: Any, key: str, rows: pa.Table) -> int:
+async def _update(table: Any, key: str, rows: pa.Table) -> None:
     # Through an index, concurrent merges of the same key duplicate it (lancedb 0.40).
     merge = table.merge_insert(key).when_matched_update_all().use_index(False)
-    return int((await merge.execute(rows)).version)
+    await merge.execute(rows)
 
 
 async def _purge_table(table: Any, *, drops_indices: bool) -> int:
