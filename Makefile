@@ -42,14 +42,14 @@ lint: init ## ruff, import-linter, and that nothing generated is stale
 
 typecheck: init ## strict mypy, each part in its own environment
 	@$(OPERATOR)/bin/mypy crds operator tests/api tests/operator tests/cluster tests/harness tests/e2e tests/chart tests/support/stores.py
-	@$(SERVICE)/bin/mypy crds service tests/service tests/contract tests/llm tests/support benchmarks
+	@$(SERVICE)/bin/mypy crds service tests/service tests/contract tests/llm tests/support tests/benchmarks benchmarks
 
 test: lint typecheck test-unit test-cluster ## Everything but e2e
 
 test-unit: init ## Unit, contract and chart tests
 	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
 	@$(OPERATOR)/bin/python -m pytest tests/api tests/operator tests/harness tests/chart
-	@$(SERVICE)/bin/python -m pytest tests/service tests/contract
+	@$(SERVICE)/bin/python -m pytest tests/service tests/contract tests/benchmarks
 
 test-cluster: $(OPERATOR)/.ready ## The operator against a real control plane
 	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
@@ -76,8 +76,8 @@ e2e: init ## Images, node, helm install, real pods, real memory in and out
 	@$(OPERATOR)/bin/python -m tests.harness.cluster run -- $(OPERATOR)/bin/python -m pytest tests/e2e --capture=no; status=$$?; \
 	  $(if $(KEEP),true,$(PYTHON) -m tests.harness.cluster down); exit $$status
 
-bench: $(SERVICE)/.ready ## Benchmarks; each prints one JSON line a figure
-	@for file in benchmarks/*.py; do $(SERVICE)/bin/python $$file; done
+bench: $(SERVICE)/.ready ## Benchmarks, one after the other, and their table; FULL=1 with the long ones, PUBLISH=1 into docs/
+	@$(SERVICE)/bin/python benchmarks/run.py $(if $(FULL),--full) $(if $(PUBLISH),--publish)
 
 lock: init ## Pin what is installed now
 	@$(OPERATOR)/bin/python requirements/lock.py

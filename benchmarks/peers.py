@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from benchmarks.environment import peers_python  # noqa: E402
 from benchmarks.figures import emit, mean, percentile  # noqa: E402
 from benchmarks.locomo import Conversation, read_conversations, recall, reciprocal_rank  # noqa: E402
 from benchmarks.peer_engines import ENGINES  # noqa: E402
+
+Item = TypeVar("Item")
 
 DEPTHS = (5, 10, 20)
 """How many results are looked at."""
@@ -82,17 +84,16 @@ def running(name: str, folder: Path) -> Iterator[Peer]:
 
     python = str(peers_python()) if name in APART else sys.executable
     command = [python, "-m", "benchmarks.peer_worker", name, str(get_model_path()), str(folder)]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        peer = Peer(name, process)
-        peer.read()
-        yield peer
-    finally:
-        process.terminate()
-        process.wait(60)
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            peer = Peer(name, process)
+            peer.read()
+            yield peer
+        finally:
+            process.terminate()
 
 
-def in_turn(peers: Sequence[Peer]) -> Iterator[list[Peer]]:
+def in_turn(peers: Sequence[Item]) -> Iterator[list[Item]]:
     """The peers over and over, each time another first."""
     for first in itertools.cycle(range(len(peers))):
         yield [*peers[first:], *peers[:first]]
@@ -174,8 +175,10 @@ def main() -> None:
             peers.append(stack.enter_context(running(name, folder)))
         for conversation in conversations:
             remember(peers, conversation)
+            print(f"      {conversation.id} remembered", file=sys.stderr, flush=True)
         for conversation in conversations:
             ask(peers, conversation)
+            print(f"      {conversation.id} asked", file=sys.stderr, flush=True)
         own = next((peer for peer in peers if peer.name == OWN), None)
         evidence = [asked.evidence for conversation in conversations for asked in conversation.questions]
         turns = sum(len(conversation.turns) for conversation in conversations)

@@ -91,7 +91,7 @@ def run_over_http(conversations: Sequence[Conversation], url: str, token: str | 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
         started = time.perf_counter()
-        operations = [sent for conversation in conversations for sent in send(client, conversation)]
+        operations = [send(client, body) for conversation in conversations for body in bodies_of(conversation)]
         for operation in operations:
             wait_done(client, operation)
         turns = sum(len(conversation.turns) for conversation in conversations)
@@ -110,17 +110,21 @@ def run_over_http(conversations: Sequence[Conversation], url: str, token: str | 
         emit(f"search_p{share}", times[len(times) * share // 100] * 1000, "ms", mode="http", clients=1, entries=turns)
 
 
-def send(client: Any, conversation: Conversation) -> list[str]:
-    """Send a conversation, one request a session; the operations to wait for."""
-    operations = []
+def bodies_of(conversation: Conversation) -> list[dict[str, Any]]:
+    """A conversation as requests, one a session."""
+    bodies = []
     for session_id, turns in itertools.groupby(conversation.turns, key=lambda turn: turn.session_id):
         wire = [
             {"id": turn.id, "speaker": turn.speaker, "text": turn.text, "timestamp": turn.timestamp.isoformat()}
             for turn in turns
         ]
-        body = {"user_id": conversation.id, "session_id": session_id, "turns": wire}
-        operations.append(str(client.post("/v1/turns", json=body).raise_for_status().json()["operation_id"]))
-    return operations
+        bodies.append({"user_id": conversation.id, "session_id": session_id, "turns": wire})
+    return bodies
+
+
+def send(client: Any, body: dict[str, Any]) -> str:
+    """Send one request; the operation to wait for."""
+    return str(client.post("/v1/turns", json=body).raise_for_status().json()["operation_id"])
 
 
 def wait_done(client: Any, operation: str) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import resource
 import subprocess
 import sys
@@ -28,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from benchmarks.figures import emit
 from simplemem_service.constants import MAINTENANCE_COMMITS
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.index.catalogue import Catalogue
@@ -194,7 +194,7 @@ async def follow(folder: Path, entries: int, users: int) -> None:
     began = time.perf_counter()
     follower = Follower(storage, TantivyIndex(folder / "index"), VectorIndex(), Catalogue())
     await follower.catch_up()
-    conditions = f"{entries} entries, {users} users"
+    conditions = {"entries": entries, "users": users}
     show("start_seconds", time.perf_counter() - began, "s", conditions)
     show("memory_before_mb", before, "MB", conditions)
     show("memory_mb", _memory_mb(), "MB", conditions)
@@ -223,7 +223,7 @@ async def write_batches(folder: Path, entries: int, users: int, batches: int) ->
     follower = Follower(storage, TantivyIndex(folder / "index"), VectorIndex(), Catalogue())
     await follower.catch_up()
     retriever = Retriever(KnownQuestions(synthesis), follower)
-    conditions = f"{entries} entries, {users} users, {batches} commits of {BATCH_ENTRIES}"
+    conditions = {"entries": entries, "users": users, "commits": batches, "batch": BATCH_ENTRIES}
     await _show_search(retriever, synthesis, "before", conditions)
     columns = schema.entry_schema(IDENTITY)
     seen = []
@@ -244,7 +244,7 @@ async def write_batches(folder: Path, entries: int, users: int, batches: int) ->
     await storage.close()
 
 
-async def _show_search(retriever: Retriever, synthesis: Synthesis, when: str, conditions: str) -> None:
+async def _show_search(retriever: Retriever, synthesis: Synthesis, when: str, conditions: dict[str, Any]) -> None:
     for text in synthesis.texts(WARM_UP):
         await _search(retriever, text, None)
     times = [await _search(retriever, text, None) for text in synthesis.texts(QUESTIONS)]
@@ -256,10 +256,9 @@ def make_storage(folder: Path) -> LanceStorage:
     return LanceStorage(str(folder / "tables"), {}, LocalBlobStore(folder), writes=True)
 
 
-def show(name: str, value: float, unit: str, conditions: str) -> None:
+def show(name: str, value: float, unit: str, conditions: dict[str, Any]) -> None:
     """Print one figure."""
-    figure = {"name": f"scale_{name}", "value": round(float(value), 2), "unit": unit, "conditions": conditions}
-    print(json.dumps(figure), flush=True)
+    emit(f"scale_{name}", float(value), unit, **conditions)
 
 
 async def _search(retriever: Retriever, text: str, user: str | None) -> float:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -55,11 +56,11 @@ class Text:
         self.random = random.Random(7)  # noqa: S311 - repeatable data, no secret
         syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
         self.words = ["".join(self.random.choices(syllables, k=self.random.randint(2, 4))) for _ in range(VOCABULARY)]
-        self.weights = [1 / (rank + 2) for rank in range(VOCABULARY)]
+        self.weights = list(itertools.accumulate(1 / (rank + 2) for rank in range(VOCABULARY)))
 
     def sentence(self, least: int = 8, most: int = 24) -> str:
         """A sentence of Zipf-distributed words."""
-        words = self.random.choices(self.words, self.weights, k=self.random.randint(least, most))
+        words = self.random.choices(self.words, cum_weights=self.weights, k=self.random.randint(least, most))
         return " ".join(words).capitalize() + "."
 
     def batch(self, number: int, size: int) -> dict[str, Any]:
@@ -119,28 +120,30 @@ def wait_done(client: httpx.Client, operation: str) -> None:
 
 def measure_ingest(client: httpx.Client, text: Text, entries: int) -> None:
     """Turns a second until the last is searchable."""
+    batches = [text.batch(number, TURNS_A_BATCH) for number in range(entries // TURNS_A_BATCH)]
     started = time.monotonic()
     last = ""
-    for number in range(entries // TURNS_A_BATCH):
-        answer = client.post("/v1/turns", json=text.batch(number, TURNS_A_BATCH))
+    for batch in batches:
+        answer = client.post("/v1/turns", json=batch)
         last = answer.raise_for_status().json()["operation_id"]
     wait_done(client, last)
     conditions = {"turns": entries, "batch": TURNS_A_BATCH, "clients": 1}
     emit("ingest", entries / (time.monotonic() - started), "turns/s", **conditions)
 
 
-def measure_acknowledgement(client: httpx.Client, text: Text, rounds: int = 200) -> None:
+def measure_acknowledgement(client: httpx.Client, text: Text, entries: int, rounds: int = 200) -> None:
     """Time until a batch of five turns is durable, with nothing else going on but its ingest."""
+    batches = [text.batch(100_000 + number, 5) for number in range(rounds)]
     times = []
     last = ""
-    for number in range(rounds):
+    for batch in batches:
         started = time.perf_counter()
-        answer = client.post("/v1/turns", json=text.batch(100_000 + number, 5))
+        answer = client.post("/v1/turns", json=batch)
         times.append((time.perf_counter() - started) * 1000)
         last = answer.raise_for_status().json()["operation_id"]
     wait_done(client, last)
-    emit("acknowledge_p50", percentile(times, 0.5), "ms", batch=5, rounds=rounds)
-    emit("acknowledge_p99", percentile(times, 0.99), "ms", batch=5, rounds=rounds)
+    for share in (50, 99):
+        emit(f"acknowledge_p{share}", percentile(times, share / 100), "ms", entries=entries, batch=5, rounds=rounds)
 
 
 def measure_search(port: int, text: Text, entries: int, rounds: int = 300) -> None:
@@ -237,7 +240,7 @@ def main() -> None:
                 with probing(port) as probed:
                     measure_ingest(client, text, entries)
                 report_probes("during_ingest", probed, turns=entries)
-            measure_acknowledgement(client, text)
+            measure_acknowledgement(client, text, entries)
             measure_search(port, text, entries)
             emit("resident", resident_mb(pid), "MB", entries=entries)
         with service(folder) as (client, pid, seconds):

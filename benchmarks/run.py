@@ -1,0 +1,146 @@
+"""All benchmarks one after the other into one file of JSON lines.
+
+    .venv/service/bin/python benchmarks/run.py [--full] [--figures FILE] [--publish]
+
+`make bench` runs it, `make bench FULL=1 PUBLISH=1` with what takes longer and into the docs. Each step runs alone; says
+on standard error what runs, for how long to wait, and what failed. The first line of the file says when, where and of
+which commit the figures were taken. With `--publish` the lines, the tables and the plots of docs/ are written anew.
+Exit status 1 if a step failed; the others have run all the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+
+from benchmarks.environment import peers_python  # noqa: E402
+from benchmarks.locomo import locomo_path  # noqa: E402
+from benchmarks.summary import read_lines, render, write_between_marks  # noqa: E402
+
+FIGURES = ROOT / ".simplemem" / "figures.jsonl"
+"""Where the lines go unless told otherwise."""
+PAGE = ROOT / "docs" / "benchmarks.md"
+PUBLISHED = ROOT / "docs" / "figures.jsonl"
+"""The lines that the page and its plots are made of."""
+IMAGES = ROOT / "docs" / "images"
+QUIET = 0.3
+"""Load of the machine below which it counts as at rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One benchmark."""
+
+    command: str
+    """Its file and arguments."""
+    minutes: float
+    """How long it takes on two cores at rest, about."""
+    is_long: bool = False
+    """Whether only a full run has it."""
+    needs_locomo: bool = False
+    """Whether it is left out where LoCoMo's development split is not there."""
+
+
+STEPS = (
+    Step("recall.py", 1.5, needs_locomo=True),
+    Step("storage.py", 1),
+    Step("service.py", 3),
+    Step("service.py --entries 100000 --prepared", 3),
+    Step("service.py --entries 1000000 --prepared", 15, is_long=True),
+    Step("peers.py", 5, needs_locomo=True),
+    Step("ablation.py", 5, is_long=True, needs_locomo=True),
+)
+"""Speed first, as long as the machine is cool and its disk's caches are its own."""
+
+
+def describe_machine(*, is_full: bool) -> dict[str, object]:
+    """When, where and of what the figures of a run are."""
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD"], check=False, capture_output=True)
+    processors = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": commit.stdout.strip() or "unknown",
+        "is_changed": changed.returncode != 0,
+        "is_full": is_full,
+        "cores": os.cpu_count(),
+        "processor": processors[0].partition(": ")[2] if processors else "unknown",
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def run(step: Step, figures: Path) -> bool:
+    """Run one step, its lines into the file; whether it succeeded."""
+    name, *arguments = step.command.split()
+    started = time.monotonic()
+    with figures.open("a") as lines:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "benchmarks" / name), *arguments], cwd=ROOT, stdout=lines, check=False
+        )
+        seconds = time.monotonic() - started
+        took = {"name": "duration", "value": round(seconds, 1), "unit": "s", "conditions": {"of": step.command}}
+        print(json.dumps(took), file=lines)
+    say(f"      {'done' if done.returncode == 0 else f'FAILED with status {done.returncode}'} after {seconds:.0f} s")
+    return done.returncode == 0
+
+
+def publish(figures: Path) -> None:
+    """Write the lines, the tables and the plots of the docs."""
+    PUBLISHED.write_text("".join(f"{json.dumps(line)}\n" for line in read_lines([figures])))
+    write_between_marks(PAGE, render(read_lines([PUBLISHED])))
+    IMAGES.mkdir(exist_ok=True)
+    plots = [str(peers_python()), str(ROOT / "benchmarks" / "plots.py"), str(PUBLISHED), str(IMAGES)]
+    subprocess.run(plots, check=True)
+
+
+def say(text: str) -> None:
+    """Tell the one who waits."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Run the steps in their order."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="with what takes longer")
+    parser.add_argument("--figures", type=Path, default=FIGURES, help="file of JSON lines (default .simplemem/)")
+    parser.add_argument("--publish", action="store_true", help="write the docs' figures anew")
+    options = parser.parse_args()
+    has_locomo = locomo_path().is_file()
+    steps = [step for step in STEPS if (options.full or not step.is_long) and (has_locomo or not step.needs_locomo)]
+    # Made before anything is measured, since installing it keeps both cores busy.
+    peers_python()
+    machine = describe_machine(is_full=options.full)
+    if os.getloadavg()[0] > QUIET:
+        say(f"The machine is not at rest (load {machine['load']}): figures of speed will be worse than they should be.")
+    if not has_locomo:
+        say("LoCoMo's development split is not there (LOCOMO_PATH): recall and peers are left out.")
+    options.figures.parent.mkdir(parents=True, exist_ok=True)
+    options.figures.write_text(json.dumps({"run": machine}) + "\n")
+    say(f"{len(steps)} benchmarks, about {sum(step.minutes for step in steps):.0f} minutes, into {options.figures}")
+    failed = []
+    for number, step in enumerate(steps, start=1):
+        say(f"[{number}/{len(steps)}] {step.command} (about {step.minutes:g} min)")
+        if not run(step, options.figures):
+            failed.append(step.command)
+    if options.publish:
+        publish(options.figures)
+    else:
+        print(render(read_lines([options.figures])))
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
