@@ -171,6 +171,7 @@ def _create_compressor(
         window_turns=compression.window_turns,
         overlap_turns=compression.overlap_turns,
         density_threshold=float(compression.density_threshold),
+        observe=lambda density: metrics.window_density.observe(density.score),
     )
     if model is None:
         return rules

@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 PREFIX = "simplemem"
 SECONDS = (0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Bounds of the histograms, in seconds; the targets 10, 15 and 25 ms are bounds of their own."""
+DENSITIES = (0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.35, 0.5, 0.75, 1, 2)
+"""Bounds of the histogram of densities; thresholds lie at the lower end, and single turns above 1."""
 
 RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 """What every log record has; the rest are fields of our own."""
@@ -29,6 +31,12 @@ class Metrics:
         self.ingest_turns_total = self._counter("ingest_turns", "Turns made searchable or dropped as known.")
         self.dropped_low_density_total = self._counter(
             "dropped_low_density", "Turns whose window fell below the density threshold."
+        )
+        self.window_density = Histogram(
+            f"{PREFIX}_window_density",
+            "Density of the windows judged, stored or dropped.",
+            registry=self.registry,
+            buckets=DENSITIES,
         )
         self.failed_operations_total = self._counter("failed_operations", "Operations that ended Failed.")
         self.damaged_segments_total = self._counter("damaged_segments", "Journal segments set aside as damaged.")

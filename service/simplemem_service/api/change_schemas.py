@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from simplemem_service import constants
 from simplemem_service.api.schemas import WIRE, EntryOut, Id, Time, Wire, example
 from simplemem_service.models.operation import (
+    DroppedTurns,
     FieldValue,
     GivenEntry,
     OperationKind,
@@ -171,6 +172,25 @@ class AcceptedOut(BaseModel):
     operation_id: str
 
 
+class DroppedOut(BaseModel):
+    """Turns that were not stored, and the density of their window, `score = a |E_new| / |W| + (1 - a) (1 - cosine)`.
+
+    `cosine` is none where nothing came before, which counts as 0. A lower threshold brings them back.
+    """
+
+    turn_ids: tuple[str, ...]
+    score: float
+    new_entities: int
+    turns: int
+    cosine: float | None
+
+    @classmethod
+    def of(cls, dropped: DroppedTurns) -> DroppedOut:
+        """The window as it is shown."""
+        terms = {name: getattr(dropped.density, name) for name in ("score", "new_entities", "turns", "cosine")}
+        return cls.model_construct(turn_ids=dropped.turn_ids, **terms)
+
+
 class OperationOut(BaseModel):
     """How far an operation has come; Succeeded once its effect is seen through this address."""
 
@@ -184,6 +204,7 @@ class OperationOut(BaseModel):
                     "turns": 2,
                     "entries": 2,
                     "dropped": 0,
+                    "dropped_windows": [],
                     "unchanged": 0,
                     "deleted": 0,
                     "error": None,
@@ -199,6 +220,7 @@ class OperationOut(BaseModel):
     turns: int
     entries: int
     dropped: int
+    dropped_windows: list[DroppedOut]
     unchanged: int
     deleted: int
     error: str | None = None
@@ -211,6 +233,8 @@ class OperationOut(BaseModel):
         fields: dict[str, Any] = {name: getattr(status, name) for name in ("operation_id", "kind", "state", "turns")}
         for name in ("entries", "dropped", "unchanged", "deleted"):
             fields[name] = getattr(result, name) if result else 0
+        windows = result.dropped_windows if result else ()
+        fields["dropped_windows"] = [DroppedOut.of(window) for window in windows]
         fields["error"] = (result.error or None) if result else None
         fields["receipt"] = ReceiptOut.of(result.receipt) if result and result.receipt else None
         return fields

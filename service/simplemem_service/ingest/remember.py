@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 from simplemem_service.errors import TransientError
@@ -20,7 +20,7 @@ from simplemem_service.ingest.attempts import Attempts
 from simplemem_service.ingest.batch import PlannedOperation, SessionPlan
 from simplemem_service.ingest.positions import Positions
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
-from simplemem_service.models.operation import JournaledOperation, OperationResult, OperationState
+from simplemem_service.models.operation import DroppedTurns, JournaledOperation, OperationResult, OperationState
 from simplemem_service.pipeline.compress import Compressed as Made
 from simplemem_service.pipeline.compress import CompressionStage
 from simplemem_service.storage.base import Storage
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 PRECEDING_ENTRIES = 40
 """Latest entries of a session that its next turns are compressed after: a default window of history."""
+DROPPED_WINDOWS_SHOWN = 20
+"""Windows dropped that the result of an operation names; the log names all of them."""
 SESSIONS_CACHED = 100
 """Sessions whose latest entries are kept in memory, so that a running conversation needs no query."""
 
@@ -122,9 +124,7 @@ class Rememberer:
         counts = batches.count_entries(plan, made.entries)
         densities = _densities(made)
         results = {
-            item.operation_id: _succeeded(
-                item, counts[item.operation_id], sum(turn.key in densities for turn in item.turns)
-            )
+            item.operation_id: _succeeded(item, counts[item.operation_id], _dropped_of(item, made))
             for item in plan.operations
         }
         kept = [replace(turn, dropped_density=densities.get(turn.key)) for turn in turns]
@@ -174,10 +174,23 @@ class Rememberer:
 def _densities(made: Made) -> dict[str, float]:
     """Density of each turn that was dropped, by its key."""
     for window in made.dropped:
-        fields = {"turns": [turn.key for turn in window.turns], "score": round(window.density.score, 4)}
+        fields = asdict(window.density) | {"turns": [turn.key for turn in window.turns]}
         logger.info("window dropped by the density filter", extra=fields)
     return {turn.key: window.density.score for window in made.dropped for turn in window.turns}
 
 
-def _succeeded(operation: PlannedOperation, entries: int = 0, dropped: int = 0) -> OperationResult:
-    return OperationResult(OperationState.SUCCEEDED, turns=operation.given, entries=entries, dropped=dropped)
+def _dropped_of(operation: PlannedOperation, made: Made) -> list[DroppedTurns]:
+    """The windows dropped, as far as they consist of an operation's turns."""
+    own = {turn.key for turn in operation.turns}
+    parts = ((tuple(turn.id for turn in window.turns if turn.key in own), window.density) for window in made.dropped)
+    return [DroppedTurns(turn_ids, density) for turn_ids, density in parts if turn_ids]
+
+
+def _succeeded(operation: PlannedOperation, entries: int = 0, dropped: Sequence[DroppedTurns] = ()) -> OperationResult:
+    return OperationResult(
+        OperationState.SUCCEEDED,
+        turns=operation.given,
+        entries=entries,
+        dropped=sum(len(window.turn_ids) for window in dropped),
+        dropped_windows=tuple(dropped[:DROPPED_WINDOWS_SHOWN]),
+    )

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from simplemem_service.ingest.identity import digest
+from simplemem_service.models.density import Density
 from simplemem_service.models.operation import (
     KIND_OF,
     LIST_FIELDS,
     TIME_FIELDS,
     DeletePayload,
+    DroppedTurns,
     EditPayload,
     EntriesPayload,
     FieldValue,
@@ -64,6 +66,7 @@ def decode_operation(encoded: Mapping[str, Any]) -> Operation:
 def encode_result(result: OperationResult) -> dict[str, Any]:
     """A result as JSON."""
     encoded = {one.name: getattr(result, one.name) for one in fields(result)}
+    encoded["dropped_windows"] = [asdict(window) for window in result.dropped_windows]
     encoded["receipt"] = None if result.receipt is None else encode_receipt(result.receipt)
     return encoded
 
@@ -75,6 +78,10 @@ def decode_result(encoded: Mapping[str, Any]) -> OperationResult:
     values["state"] = OperationState(encoded["state"])
     values["kind"] = OperationKind(encoded.get("kind", OperationKind.TURNS))
     values["receipt"] = decode_receipt(encoded["receipt"]) if encoded.get("receipt") else None
+    values["dropped_windows"] = tuple(
+        DroppedTurns(tuple(window["turn_ids"]), Density(**window["density"]))
+        for window in encoded.get("dropped_windows", ())
+    )
     return OperationResult(**values)
 
 

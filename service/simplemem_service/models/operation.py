@@ -34,6 +34,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from simplemem_service.models.density import Density
+
 
 class OperationState(StrEnum):
     """How far an operation has come."""
@@ -260,6 +262,16 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedTurns:
+    """A window that the density filter dropped, as far as it consists of an operation's turns."""
+
+    turn_ids: tuple[str, ...]
+    """Its turns of this operation."""
+    density: Density
+    """Why: the score lies below the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
 class OperationResult:
     """How an operation ended."""
 
@@ -285,6 +297,8 @@ class OperationResult:
     """Of a removal."""
     owner: str = ""
     """Digest of the user's id, by which the operation is hidden from others; empty where an older version wrote it."""
+    dropped_windows: tuple[DroppedTurns, ...] = ()
+    """The windows that turns were dropped with, in order; the first of them where there are many."""
 
 
 @dataclass(frozen=True, slots=True)

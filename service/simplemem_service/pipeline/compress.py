@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from typing_extensions import override
 
 from simplemem_service.embedding.base import Embedding
+from simplemem_service.models.density import Density
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
-from simplemem_service.pipeline.density import NOVELTY_SHARE, Density, density, mean_direction
+from simplemem_service.pipeline.density import NOVELTY_SHARE, density, mean_direction
 from simplemem_service.pipeline.normalize import Normalized, normalize_turn
 from simplemem_service.pipeline.vectors import Draft, TextVectors, answering, embed_texts, finish_entries
 from simplemem_service.pipeline.windows import Window, slide
@@ -108,6 +109,8 @@ class Compressor(CompressionStage):
         Windows scoring below it are dropped; 0 keeps all.
     novelty_share
         The density formula's `a`, in [0, 1].
+    observe
+        Told the density of every window, stored or dropped.
     """
 
     def __init__(
@@ -118,12 +121,14 @@ class Compressor(CompressionStage):
         overlap_turns: int,
         density_threshold: float,
         novelty_share: float = NOVELTY_SHARE,
+        observe: Callable[[Density], None] = lambda _density: None,
     ) -> None:
         self._embedding = embedding
         self._window_turns = window_turns
         self._overlap_turns = overlap_turns
         self._threshold = density_threshold
         self._novelty_share = novelty_share
+        self._observe = observe
 
     @property
     @override
@@ -171,6 +176,7 @@ class Compressor(CompressionStage):
             found = [normalized[turn.key] for turn in window.turns]
             own = [vectors[turn.key] for turn in window.turns]
             score = self._score(found, known, own, past)
+            self._observe(score)
             if score.score < threshold:
                 dropped.append(DroppedWindow(window.turns, score))
                 continue

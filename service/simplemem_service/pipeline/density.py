@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from simplemem_service.models.density import Density
 from simplemem_service.models.entry import Vector
 
 NOVELTY_SHARE = 0.5
 """The formula's `a`, in [0, 1]: how much new entities count against a new meaning. The paper gives no value; halves
 until one is measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Density:
-    """Density of a window with its terms."""
-
-    score: float
-    """H(W); above 0 for all but pure repetition, at most `a * novelty + 2 * (1 - a)`."""
-    novelty: float
-    """|E_new| / |W|: new entities a turn."""
-    divergence: float
-    """1 - cos(E(W), E(H_prev)), in [0, 2]."""
 
 
 def density(
@@ -52,10 +40,11 @@ def density(
     novelty_share
         The formula's `a`, in [0, 1].
     """
-    novelty = len(set(entities) - set(known)) / turns
+    new = len(set(entities) - set(known))
     # Rounding takes the cosine of equal vectors above 1, and a threshold of 0 must keep all.
-    divergence = 1.0 if history is None else max(0.0, 1.0 - float(np.dot(window, history)))
-    return Density(novelty_share * novelty + (1.0 - novelty_share) * divergence, novelty, divergence)
+    cosine = None if history is None else min(1.0, float(np.dot(window, history)))
+    divergence = 1.0 - (cosine or 0.0)
+    return Density(novelty_share * new / turns + (1.0 - novelty_share) * divergence, new, turns, cosine)
 
 
 def mean_direction(vectors: Sequence[Vector], weights: Sequence[float] | None = None) -> Vector:

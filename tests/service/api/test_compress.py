@@ -27,6 +27,7 @@ def test_accepted_turns_can_be_found_once_their_operation_has_succeeded(client: 
         "turns": 1,
         "entries": 1,
         "dropped": 0,
+        "dropped_windows": [],
         "unchanged": 0,
         "deleted": 0,
         "error": None,

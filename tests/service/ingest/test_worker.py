@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from simplemem_service import constants
 from simplemem_service.errors import EmbeddingError, LeaseLostError, OverloadedError, StorageUnavailableError
 from simplemem_service.health import Health
 from simplemem_service.ingest.journal import DAMAGED, OPEN, Journal
+from simplemem_service.ingest.wire import decode_result, encode_result
 from simplemem_service.ingest.worker import Worker
 from simplemem_service.models.entry import EmbeddedEntry
 from simplemem_service.models.operation import OperationState
@@ -191,6 +193,10 @@ async def test_turns_below_the_threshold_are_counted_and_kept(open_bench: Opener
     assert result is not None
     assert result.dropped + result.entries == 3
     assert result.dropped > 0
+    (window,) = result.dropped_windows
+    assert len(window.turn_ids) == result.dropped <= window.density.turns
+    assert window.density.score == pytest.approx(0.5 * window.density.novelty + 0.5 * window.density.divergence)
+    assert decode_result(json.loads(json.dumps(encode_result(result)))) == result
     assert (await bench.storage.counts()).turns == 4
     metrics = bench.metrics.render().decode()
     total = (await bench.storage.counts()).turns - (await bench.storage.counts()).entries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from simplemem_service.embedding.local import LocalEmbedding
+from simplemem_service.models.density import Density
 from simplemem_service.models.entry import Turn
 from simplemem_service.pipeline.compress import Compressor
 from tests.support.conversations import read_conversation
@@ -18,6 +20,10 @@ TURNS = read_conversation("english").sessions[1]
 
 def make_compressor(embedding: LocalEmbedding, threshold: float = 0.0, size: int = 40) -> Compressor:
     return Compressor(embedding, window_turns=size, overlap_turns=min(2, size - 1), density_threshold=threshold)
+
+
+def repeated(turns: Sequence[Turn]) -> list[Turn]:
+    return [replace(turn, key=f"{turn.key}-again", id=f"{turn.id}-again") for turn in turns]
 
 
 async def test_every_turn_becomes_one_entry_in_order(minilm: LocalEmbedding) -> None:
@@ -82,6 +88,17 @@ async def test_a_window_under_the_threshold_does_not_take_others_with_it(minilm:
     made = await make_compressor(minilm, threshold=0.05).compress(turns, [], 3)
     assert [row.entry.position for row in made.entries] == [3]
     assert len(made.dropped) == 1
+
+
+async def test_the_density_of_every_window_is_told_with_its_terms(minilm: LocalEmbedding) -> None:
+    told: list[Density] = []
+    compressor = Compressor(minilm, window_turns=2, overlap_turns=1, density_threshold=0.5, observe=told.append)
+    made = await compressor.compress([*TURNS[:2], *repeated(TURNS[:2])], [], 0)
+    assert [one.turns for one in told] == [2, 1, 1]
+    assert told[0].cosine is None
+    assert [window.density for window in made.dropped] == told[1:]
+    for one in told:
+        assert one.score == pytest.approx(0.5 * one.new_entities / one.turns + 0.5 * (1 - (one.cosine or 0.0)))
 
 
 async def test_no_turns_make_nothing(minilm: LocalEmbedding) -> None:
