@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -63,6 +64,9 @@ class Config:
     """SIMPLEMEM_LLM_TIMEOUT_SECONDS: how long one call of a language model may take."""
     llm_calls_per_minute: int = 0
     """SIMPLEMEM_LLM_CALLS_PER_MINUTE: calls of each language model that one pod begins within a minute; 0: no limit."""
+    embedding_addresses: tuple[tuple[str, int], ...] = ()
+    """SIMPLEMEM_EMBEDDING_URLS: where the store's embedding pods may be, `http://HOST:PORT`, separated by commas; a
+    host may stand for any number of pods, none at times. None: texts are encoded here."""
     redis_url: str | None = field(default=None, repr=False)
     """REDIS_URL: a Redis that spares repeated work, redis:// or rediss://; it may hold a password. None: no cache."""
 
@@ -88,6 +92,7 @@ def read_config(environment: Mapping[str, str]) -> Config:
         host=environment.get("SIMPLEMEM_HOST", "0.0.0.0"),
         port=_port(environment.get("SIMPLEMEM_PORT", "8000")),
         log_level=_log_level(environment.get("SIMPLEMEM_LOG_LEVEL", "info")),
+        embedding_addresses=read_embedding_addresses(environment),
         redis_url=read_redis_url(environment),
         **read_llm_settings(environment),
     )
@@ -133,6 +138,21 @@ def _number(name: str, environment: Mapping[str, str], default: str, *, least: i
     if not value.isascii() or not value.isdigit() or not least <= int(value) <= MOST:
         raise ConfigError(f"{name} is '{value}'; it must be a number from {least} to {MOST}")
     return int(value)
+
+
+def read_embedding_addresses(environment: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    """Hosts and ports behind which embedding pods may be. Raises `ConfigError`."""
+    found = []
+    for url in filter(None, (part.strip() for part in environment.get("SIMPLEMEM_EMBEDDING_URLS", "").split(","))):
+        try:
+            parts = urlsplit(url)
+            address = parts.hostname, parts.port or 80
+        except ValueError:
+            address = None, 0
+        if address[0] is None or url.split("://")[0] != "http" or parts.path not in ("", "/") or parts.username:
+            raise ConfigError(f"SIMPLEMEM_EMBEDDING_URLS holds '{url}'; each must be http://HOST:PORT")
+        found.append((address[0], address[1]))
+    return tuple(found)
 
 
 def _port(value: str) -> int:

@@ -10,13 +10,17 @@ import socket
 
 from simplemem_api.memory_spec import LexicalEngine, LlmMode, When
 from simplemem_api.resolved import ResolvedS3, ResolvedStore, StorageKind
+from simplemem_api.workload_spec import Device
+from simplemem_service.api.token_file import read_own_token
 from simplemem_service.cache.cached_embedding import CachedEmbedding
 from simplemem_service.cache.cached_retriever import AnyRetriever, CachedRetriever
 from simplemem_service.cache.redis_cache import RedisCache
 from simplemem_service.cache.tiered import TieredCache
-from simplemem_service.config import Config
+from simplemem_service.config import Config, Role
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.embedding.local import LocalEmbedding
+from simplemem_service.embedding.remote import RemoteEmbedding
+from simplemem_service.embedding.torch_encoder import find_device
 from simplemem_service.errors import ConfigError
 from simplemem_service.index.base import LexicalView
 from simplemem_service.index.catalogue import Catalogue
@@ -59,11 +63,23 @@ def create_embedding(config: Config, metrics: Metrics) -> Embedding:
     """The embedding model, not loaded yet."""
     model = config.store.embedding.model
     downloads = config.data / "models"
-    local = LocalEmbedding(model, models_folder=config.models, cache_folder=downloads, encoders=config.encoders)
-    measured = MeasuredEmbedding(local, metrics)
+    device = "cpu"
+    if config.role is Role.EMBEDDING and config.store.embedding.device is Device.GPU:
+        device = find_device()
+    inner: Embedding = LocalEmbedding(
+        model, models_folder=config.models, cache_folder=downloads, encoders=config.encoders, device=device
+    )
+    if config.embedding_addresses and config.role.ingests:
+        inner = RemoteEmbedding(inner, config.embedding_addresses, metrics, read_token=lambda: _read_own_token(config))
+    measured = MeasuredEmbedding(inner, metrics)
     if config.redis_url is None:
         return measured
     return CachedEmbedding(measured, TieredCache(RedisCache(config.redis_url, metrics)), metrics)
+
+
+def _read_own_token(config: Config) -> str | None:
+    is_needed = config.store.access.token_secret_name is not None and config.tokens is not None
+    return read_own_token(config.tokens) if is_needed and config.tokens is not None else None
 
 
 def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Parts:

@@ -29,6 +29,7 @@ from simplemem_service.constants import (
 from simplemem_service.errors import IdentityMismatchError, StorageUnavailableError
 from simplemem_service.health import Health, describe, failure_reason, storage_reason
 from simplemem_service.parts import Parts
+from simplemem_service.rate import Rate
 from simplemem_service.retry import back_off
 from simplemem_service.storage.base import StoreCounts, StoreIdentity
 from simplemem_service.telemetry import Metrics
@@ -69,6 +70,7 @@ class Service:
         self.parts: Parts | None = None
         self.searches = 0
         self.encoding = 0
+        self.encoded = Rate()
         self.counts = StoreCounts(entries=0, turns=0, size_bytes=0)
         self._awaited = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -129,6 +131,11 @@ class Service:
             figures = {"entries": self.counts.entries, "storage_bytes": self.counts.size_bytes}
         if self.pending_turns is not None:
             figures["pending_turns"] = self.pending_turns
+        worker = self.parts.worker if self.parts else None
+        if worker is not None:
+            figures["oldest_pending_seconds"] = int(worker.oldest_pending_seconds(time.time_ns()))
+        if self.config.role is Role.EMBEDDING:
+            figures["texts_per_minute"] = self.encoded.per_minute()
         return figures
 
     def _spawn(self, loop: Coroutine[None, None, None]) -> None:

@@ -53,6 +53,9 @@ class Metrics:
         self.degraded_turns_total = self._counter(
             "degraded_turns", "Turns compressed by rules since no language model gave a usable reply."
         )
+        self.encoded_texts_total = self._counter(
+            "encoded_texts", "Texts to be stored that were encoded, here or by the embedding pods.", ("where",)
+        )
         self.cache_hits_total = self._counter("cache_hits", "Answers taken from a cache.", ("cache",))
         self.cache_misses_total = self._counter("cache_misses", "Answers that a cache did not have.", ("cache",))
         self.cache_errors_total = self._counter("cache_errors", "Calls of Redis that failed or took too long.")

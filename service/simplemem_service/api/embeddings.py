@@ -42,6 +42,7 @@ async def post_embeddings(_caller: Reader, body: EmbeddingsIn, service: ServiceO
     if service.encoding and service.encoding + len(texts) > EMBEDDING_TEXTS_MAX:
         raise OverloadedError(f"{service.encoding} texts wait for the encoder; try again")
     service.encoding += len(texts)
+    service.encoded.add(len(texts))
     try:
         vectors = await embedding.encode_documents(texts)
     finally:

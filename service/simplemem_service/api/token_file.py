@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -50,6 +51,23 @@ class KnownToken:
     """The token."""
     caller: Caller
     """Whose it is."""
+
+
+def read_own_token(folder: Path) -> str | None:
+    """A token by which a pod of the store may ask another one: the first in order of name that may read; None without.
+
+    Blocking.
+    """
+    files = sorted(path for path in folder.glob("*") if path.is_file()) if folder.is_dir() else []
+    for path in files:
+        try:
+            known = parse_token_file(path.name, path.read_bytes())
+        except (OSError, ConfigError):
+            # Told by `Tokens`, which reads the same files.
+            continue
+        if known.caller.may(Scope.READ):
+            return known.secret.decode("ascii")
+    return None
 
 
 def parse_token_file(name: str, content: bytes) -> KnownToken:

@@ -11,7 +11,7 @@ from simplemem_api.in_force import blocking_reason, not_in_force
 from simplemem_api.resolved import ResolvedStore
 from simplemem_service.commands.server import listen, run_server
 from simplemem_service.commands.store_file import read_store
-from simplemem_service.config import Config, Role, read_llm_settings, read_redis_url
+from simplemem_service.config import Config, Role, read_embedding_addresses, read_llm_settings, read_redis_url
 from simplemem_service.errors import ConfigError
 from simplemem_service.main import create_app
 from simplemem_service.telemetry import configure_logging
@@ -53,6 +53,7 @@ def local_config(
         host=host,
         port=port,
         log_level=environment.get("SIMPLEMEM_LOG_LEVEL", "warning"),
+        embedding_addresses=read_embedding_addresses(environment),
         redis_url=read_redis_url(environment),
         **read_llm_settings(environment),
     )

@@ -7,6 +7,7 @@ cosine of .9998 to the float32 vectors at worst. Elsewhere bfloat16 is emulated 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,19 @@ from typing_extensions import override
 from simplemem_service.embedding.encoder import LONGEST_TEXT, Encoder
 from simplemem_service.embedding.model_files import describe_missing
 from simplemem_service.errors import EmbeddingError, ModelNotFoundError
+
+logger = logging.getLogger(__name__)
+
+
+def find_device() -> str:
+    """Torch's name of the best device here: "cuda" with a GPU that torch can use, else "cpu"."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    # An image with the processor build of torch, or a node whose driver is missing: slow, and not wrong.
+    logger.warning("no GPU that torch can use; texts are encoded on the processor")
+    return "cpu"
 
 
 class TorchEncoder(Encoder):

@@ -20,7 +20,7 @@ def test_a_ready_pod_says_so_with_reasons_and_figures(client: httpx.Client) -> N
         "ingest": True,
     }
     assert all(check["reason"] and check["message"] for check in body["checks"].values())
-    assert set(body["figures"]) == {"entries", "storage_bytes", "pending_turns"}
+    assert set(body["figures"]) == {"entries", "storage_bytes", "pending_turns", "oldest_pending_seconds"}
     assert all(isinstance(figure, int) for figure in body["figures"].values())
 
 
