@@ -1,6 +1,6 @@
-"""One control plane and one operator for all tests; each test has a namespace of its own.
+"""One control plane and one operator for all tests, and another pair with nodes on paper; a namespace for each test.
 
-The operator runs as a program of its own, under the ServiceAccount and the roles that the chart renders, so that a
+The operators run as programs of their own, under the ServiceAccount and the roles that the chart renders, so that a
 right that is missing there fails here.
 """
 
@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 import pytest
-import yaml
 
-from tests.harness.build import ensure
+from tests.harness.answerer import Answerer
 from tests.harness.control_plane import ControlPlane
-from tests.harness.ports import free_ports
-from tests.harness.process import Process
+from tests.harness.kwok import FakeNode, Kwok
+from tests.harness.operator import Operator, install_access
 
-ROOT = Path(__file__).resolve().parents[2]
-SYSTEM = "simplemem-system"
-ACCOUNT = "simplemem"
 NUMBERS = itertools.count(1)
-CHILD_KINDS = "deployment,service,configmap,serviceaccount,pvc,networkpolicy,pdb,hpa"
+CHILD_KINDS = "deployment,statefulset,cronjob,service,configmap,serviceaccount,pvc,networkpolicy,pdb,hpa"
+NODES = [
+    *(FakeNode(f"cpu-{zone}{number}", f"zone-{zone}") for zone in "abc" for number in (1, 2)),
+    *(FakeNode(f"gpu-{zone}1", f"zone-{zone}", gpus=4) for zone in "abc"),
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,42 +42,6 @@ def eventually(check: Callable[[], Any], within: float = 20, every: float = 0.1)
         assert time.monotonic() < deadline, f"not within {within} s"
         time.sleep(every)
     return answer
-
-
-class Operator:
-    """The operator as a program."""
-
-    def __init__(self, kubeconfig: Path, folder: Path, name: str = "operator") -> None:
-        (self.port,) = free_ports(1)
-        python = ROOT / ".venv" / "operator" / "bin" / "python"
-        words = [python, "-m", "simplemem_operator", "--kubeconfig", kubeconfig, "--metrics-port", self.port]
-        words += ["--poll-seconds", "5", "--service-image", "example.com/service:1"]
-        self.process = Process(name, [str(word) for word in words], folder / f"{name}.log")
-
-    def start(self) -> None:
-        """Run it until it answers."""
-        self.process.start()
-        self.process.wait_until(lambda: self.healthz()[0] == 200, "/healthz", 30)
-
-    def stop(self) -> None:
-        """End it as a kubelet would."""
-        self.process.stop(within_seconds=10)
-
-    def healthz(self) -> tuple[int, str]:
-        """Status and text of its liveness."""
-        try:
-            with urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=2) as answer:
-                return answer.status, answer.read().decode()
-        except HTTPError as error:
-            return error.code, error.read().decode()
-        except (URLError, OSError):
-            return 0, ""
-
-    def metrics(self, prefix: str) -> dict[str, float]:
-        """Samples whose name begins with the prefix."""
-        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(prefix)}
 
 
 class Space:
@@ -148,37 +110,51 @@ class Space:
         return found
 
 
+@dataclass(frozen=True)
+class Fleet:
+    """A control plane with nodes on paper, where stores become Ready."""
+
+    plane: ControlPlane
+    kwok: Kwok
+    answerer: Answerer
+    operator: Operator
+
+
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path_factory.mktemp("plane")) as plane:
-        plane.kubectl("create", "namespace", SYSTEM)
-        helm = str(ensure(["helm"])["helm"])
-        chart = str(ROOT / "charts" / "simplemem-operator")
-        command = [helm, "template", ACCOUNT, chart, "-n", SYSTEM, "--kube-version", "1.35.4"]
-        rendered = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        wanted = {"CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"}
-        documents = [found for found in yaml.safe_load_all(rendered) if found and found["kind"] in wanted]
-        plane.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(documents))
-        plane.kubectl("wait", "--for=condition=Established", "crd/memorystores.simplemem.io", "--timeout=30s")
         yield plane
 
 
 @pytest.fixture(scope="session")
 def credentials(plane: ControlPlane) -> Path:
-    return plane.service_account_kubeconfig(SYSTEM, ACCOUNT)
+    return install_access(plane)
 
 
 @pytest.fixture(scope="session")
-def operator(plane: ControlPlane, credentials: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def operator(credentials: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     operator = Operator(credentials, tmp_path_factory.mktemp("operator"))
     operator.start()
     yield operator
     operator.stop()
 
 
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
+    with ControlPlane(folder / "plane") as plane, Kwok(plane) as kwok, Answerer() as answerer:
+        kwok.add_nodes(NODES)
+        kwok.add_volumes(200)
+        operator = Operator(install_access(plane), folder, flags=["--probe-url", answerer.url])
+        operator.start()
+        yield Fleet(plane, kwok, answerer, operator)
+        operator.stop()
+
+
 @pytest.fixture
-def bare_space(plane: ControlPlane) -> Iterator[Space]:
+def bare_space(plane: ControlPlane, credentials: Path) -> Iterator[Space]:
     """A namespace where the test itself says when an operator runs."""
+    assert credentials.is_file()
     space = Space(plane, f"bare-{next(NUMBERS)}")
     yield space
     plane.kubectl("delete", "namespace", space.name, "--wait=false")
@@ -186,6 +162,15 @@ def bare_space(plane: ControlPlane) -> Iterator[Space]:
 
 @pytest.fixture
 def space(plane: ControlPlane, operator: Operator) -> Iterator[Space]:
+    assert operator.process.is_running
     space = Space(plane, f"team-{next(NUMBERS)}")
     yield space
     plane.kubectl("delete", "namespace", space.name, "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture
+def town(fleet: Fleet) -> Iterator[Space]:
+    """A namespace whose pods run on paper, so that its stores become Ready."""
+    space = Space(fleet.plane, f"town-{next(NUMBERS)}")
+    yield space
+    fleet.plane.kubectl("delete", "namespace", space.name, "--wait=false", "--ignore-not-found")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Operator, Space, eventually
+from tests.cluster.conftest import Space, eventually
+from tests.harness.operator import Operator
 
 S3 = {"s3": {"bucket": "memories", "credentialsSecretName": "bucket-keys"}}
 ON_A_VOLUME = {

@@ -6,10 +6,9 @@ import json
 import time
 from pathlib import Path
 
-from tests.cluster.conftest import ACCOUNT, CHILD_KINDS, SYSTEM, Operator, Space, eventually
+from tests.cluster.conftest import CHILD_KINDS, Space, eventually
 from tests.cluster.test_children import KEYS, ON_A_VOLUME, S3
-
-WRITER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
+from tests.harness.operator import WRITER, Operator
 
 
 def versions(space: Space) -> dict[str, str]:

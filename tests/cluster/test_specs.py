@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.cluster.conftest import Space, eventually
+from tests.harness.control_plane import ControlPlane
 from tests.harness.errors import HarnessError
 
 DATA = Path(__file__).parents[1] / "data"
@@ -23,7 +24,8 @@ def manifest(spec: Any, name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def specs(plane: Any) -> Space:
+def specs(plane: ControlPlane, credentials: Path) -> Space:
+    assert credentials.is_file()
     return Space(plane, "specs")
 
 

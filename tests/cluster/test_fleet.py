@@ -1,0 +1,105 @@
+"""Stores on nodes on paper: they become Ready, and many of them are as quick and as quiet as one."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.conftest import NUMBERS, Fleet, Space, eventually
+from tests.harness.kwok import FAULT
+from tests.harness.operator import WRITER
+
+MANY = 60
+
+
+def ready_count(space: Space) -> int:
+    items = json.loads(space.kubectl("get", "smem", "-o", "json"))["items"]
+    conditions = [condition for item in items for condition in item.get("status", {}).get("conditions", [])]
+    return sum(found["type"] == "Ready" and found["status"] == "True" for found in conditions)
+
+
+def stores(names: list[str], **spec: object) -> str:
+    kind = {"apiVersion": "simplemem.io/v1alpha1", "kind": "MemoryStore"}
+    items = [{**kind, "metadata": {"name": name}, "spec": {"tier": "Minimal", **spec}} for name in names]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+@pytest.fixture(scope="module")
+def crowd(fleet: Fleet) -> Iterator[Space]:
+    """A namespace with many Ready stores."""
+    space = Space(fleet.plane, f"crowd-{next(NUMBERS)}")
+    space.kubectl("create", "-f", "-", stdin=stores([f"notes-{number:03}" for number in range(MANY)]))
+    eventually(lambda: ready_count(space) == MANY, within=120, every=1)
+    yield space
+    fleet.plane.kubectl("delete", "namespace", space.name, "--wait=false")
+
+
+def test_a_store_becomes_ready_and_says_what_its_pods_say(town: Space) -> None:
+    town.store(tier="Minimal")
+    eventually(lambda: town.ready().get("status") == "True", within=30)
+    found = town.get("smem", "notes")
+    assert found is not None
+    assert (found["status"]["entries"], found["status"]["storageBytes"]) == (10, 4096)
+
+
+def test_a_pod_that_says_its_disk_is_full_is_believed(town: Space, fleet: Fleet) -> None:
+    town.store(tier="Minimal")
+    eventually(lambda: town.ready().get("status") == "True", within=30)
+    full = {"ok": False, "reason": "StorageUnwritable", "message": "no space left on the volume"}
+    fleet.answerer.failing[town.name] = {"storage": full}
+    eventually(lambda: town.ready().get("reason") == "StorageUnwritable", within=15)
+    assert town.ready()["message"] == "no space left on the volume"
+    del fleet.answerer.failing[town.name]
+    eventually(lambda: town.ready().get("status") == "True", within=15)
+
+
+def test_an_image_that_is_not_found_is_told_in_the_kubelets_words_and_a_good_one_heals(town: Space) -> None:
+    town.store(tier="Minimal", pods={"annotations": {FAULT: "ImagePull"}})
+    eventually(lambda: town.condition("RetrievalReady").get("reason") == "PodsFailing", within=30)
+    assert "ImagePullBackOff" in town.condition("RetrievalReady")["message"]
+    town.patch("smem", "notes", {"spec": {"pods": {"annotations": None}}})
+    eventually(lambda: town.ready().get("status") == "True", within=30)
+
+
+def test_many_quiet_stores_see_no_write(crowd: Space, fleet: Fleet) -> None:
+    time.sleep(5)
+    before = len(fleet.plane.writes(WRITER))
+    time.sleep(20)
+    assert fleet.plane.writes(WRITER)[before:] == []
+
+
+def test_an_edit_among_many_converges_within_two_seconds(crowd: Space) -> None:
+    for number in (3, 30):
+        name = f"notes-{number:03}"
+        crowd.patch("smem", name, {"spec": {"retrieval": {"topK": 17}}})
+        patched = time.monotonic()
+        crowd.settled(name)
+        assert time.monotonic() - patched < 2
+        found = crowd.get("configmap", f"{name}-config")
+        assert found is not None
+        assert json.loads(found["data"]["store.json"])["retrieval"]["topK"] == 17
+
+
+def test_stores_whose_pods_hang_slow_no_other(crowd: Space, fleet: Fleet, town: Space) -> None:
+    fleet.answerer.hanging.add(town.name)
+    town.kubectl("create", "-f", "-", stdin=stores([f"hung-{number}" for number in range(10)]))
+    eventually(lambda: fleet.answerer.asked[town.name] >= 10, within=60)
+    crowd.patch("smem", "notes-001", {"spec": {"retrieval": {"topK": 18}}})
+    patched = time.monotonic()
+    crowd.settled("notes-001")
+    assert time.monotonic() - patched < 2
+    fleet.answerer.hanging.discard(town.name)
+    eventually(lambda: ready_count(town) == 10, within=60, every=0.5)
+
+
+def test_a_broken_store_slows_no_other(crowd: Space, town: Space) -> None:
+    town.kubectl("create", "configmap", "broken-config")
+    town.store("broken", tier="Minimal")
+    eventually(lambda: town.ready("broken").get("reason") == "ForeignObject")
+    crowd.patch("smem", "notes-002", {"spec": {"retrieval": {"topK": 19}}})
+    patched = time.monotonic()
+    crowd.settled("notes-002")
+    assert time.monotonic() - patched < 2
