@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,11 @@ class Target:
     """Size of the store that it holds for; None for all."""
 
     def concerns(self, figure: dict[str, Any]) -> bool:
-        """Whether a figure has this target; figures of ingest count over HTTP only."""
+        """Whether a figure has this target: of ingest over HTTP only, of recall with the whole recipe only."""
         conditions = figure["conditions"]
         if figure["name"] != self.name or (self.name == "ingest" and conditions.get("mode") == "in-process"):
+            return False
+        if "without" in conditions:
             return False
         return self.entries is None or conditions.get("entries") == self.entries
 
@@ -80,6 +82,8 @@ PEER_COLUMNS = {
     "peer_stored": "on disk, MB",
 }
 """Heading of each figure of a peer."""
+ABLATION_COLUMNS = {"recall@5": "R@5", "recall@10": "R@10", "recall@20": "R@20", "mrr": "MRR"}
+"""Heading of each figure of the recipe without one signal."""
 
 
 def read_lines(paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -101,10 +105,13 @@ def render(lines: Sequence[dict[str, Any]]) -> str:
     """The whole summary."""
     figures = figures_of(lines)
     peers = [figure for figure in figures if figure["name"].startswith("peer_")]
-    rest = [figure for figure in figures if target_of(figure) is None and figure not in peers]
+    ablation = [figure for figure in figures if "without" in figure["conditions"]]
+    rest = [figure for figure in figures if target_of(figure) is None and figure not in peers + ablation]
     parts = [_render_run(lines), _render_targets(figures)]
     if peers:
-        parts += ["### Peers", _render_peers(peers)]
+        parts += ["### Peers", _render_matrix(peers, "engine", PEER_COLUMNS)]
+    if ablation:
+        parts += ["### Signals switched off", _render_matrix(ablation, "without", ABLATION_COLUMNS)]
     if rest:
         parts += ["### All other figures", _render_rest(rest)]
     return "\n\n".join(part for part in parts if part)
@@ -136,17 +143,17 @@ def _render_rest(figures: Iterable[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def _render_peers(figures: Iterable[dict[str, Any]]) -> str:
-    """A row an engine, a column a figure; a gain with its interval."""
-    engines: dict[str, dict[str, str]] = {}
+def _render_matrix(figures: Iterable[dict[str, Any]], key: str, columns: Mapping[str, str]) -> str:
+    """A row for each value of a condition, a column a figure; a figure with its interval where it has one."""
+    named: dict[str, dict[str, str]] = {}
     for figure in figures:
         cell = f"{figure['value']:.3g}"
         if "interval" in figure["conditions"]:
             cell += f" ({figure['conditions']['interval']})"
-        engines.setdefault(figure["conditions"]["engine"], {})[figure["name"]] = cell
-    rows = [f"| engine | {' | '.join(PEER_COLUMNS.values())} |", "|---" * (1 + len(PEER_COLUMNS)) + "|"]
-    for engine, cells in engines.items():
-        rows.append(f"| {engine} | {' | '.join(cells.get(name, '') for name in PEER_COLUMNS)} |")
+        named.setdefault(figure["conditions"][key], {})[figure["name"]] = cell
+    rows = [f"| {key} | {' | '.join(columns.values())} |", "|---" * (1 + len(columns)) + "|"]
+    for name, cells in named.items():
+        rows.append(f"| {name} | {' | '.join(cells.get(column, '') for column in columns)} |")
     return "\n".join(rows)
 
 

@@ -27,6 +27,7 @@ def figure(name: str, value: float, unit: str = "ms", **conditions: Any) -> dict
         ("ingest", {"turns": 10_000}, 120),
         ("ingest", {"mode": "in-process"}, None),
         ("resident_after_start", {"entries": 1_000_000}, None),
+        ("recall@5", {"without": "date"}, None),
         ("mrr", {}, None),
     ],
 )
@@ -68,6 +69,20 @@ def test_peers_stand_beside_each_other() -> None:
     assert other[:2] == ["| other", "0.36"]
     assert other[5] == "0.31 (0.280 to 0.340)"
     assert len(own) == len(other)
+
+
+def test_signals_switched_off_stand_below_the_whole_recipe() -> None:
+    shown = render(
+        [
+            figure("recall@5", 0.78, "share", without="nothing"),
+            figure("mrr", 0.66, "1/rank", without="nothing"),
+            figure("recall@5", 0.7, "share", without="date"),
+        ]
+    )
+    assert [row for row in shown.splitlines() if row.startswith(("| nothing", "| date"))] == [
+        "| nothing | 0.78 |  |  | 0.66 |",
+        "| date | 0.7 |  |  |  |",
+    ]
 
 
 def test_the_run_tells_when_and_of_what() -> None:
