@@ -24,7 +24,7 @@ class GrowingArray:
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
-        self._array: npt.NDArray[Any] = np.empty((FIRST_ROWS, *shape), dtype=dtype)
+        self._array: npt.NDArray[Any] = np.zeros((FIRST_ROWS, *shape), dtype=dtype)
         self._size = 0
 
     def __len__(self) -> int:
@@ -34,7 +34,8 @@ class GrowingArray:
         """Append rows."""
         needed = self._size + len(rows)
         if needed > len(self._array):
-            grown = np.empty((max(needed, 2 * len(self._array)), *self._array.shape[1:]), dtype=self._array.dtype)
+            # Zeros cost nothing until they are written; uninitialised room would hold what was freed before.
+            grown = np.zeros((max(needed, 2 * len(self._array)), *self._array.shape[1:]), dtype=self._array.dtype)
             grown[: self._size] = self._array[: self._size]
             self._array = grown
         self._array[self._size : needed] = rows

@@ -66,6 +66,10 @@ class Neighbourhood:
         self.gone = []
         for entry_id in deleted:
             touched |= self._remove(entry_id)
+        if deleted:
+            # What was deleted must not live on in what is remembered of texts.
+            _terms.cache_clear()
+            _detect.cache_clear()
         for batch in batches_of(upserted):
             touched |= self.insert(batch)
         return [self.document(row) for row in sorted(touched) if self._rows.get(self._ids[row]) == row]
@@ -153,7 +157,8 @@ class Neighbourhood:
         session = self._session_of[row]
         order = self._sessions[session]
         order.remove(self._positions[row], row)
-        self._texts[row] = ""
+        self._ids[row] = self._texts[row] = ""
+        self._session_of[row] = ("", "")
         self.gone.append(self._positions[row])
         if not len(order):
             del self._sessions[session]

@@ -1,16 +1,18 @@
 """Stage 3: from a question to the entries that answer it, without any call of a language model.
 
-The question is encoded once; everything after that happens in one thread on one snapshot of the views. Every ranker
-gives its best candidates, then all of them rate the union, since an entry that only one ranker found must be judged by
-all. The fused score is a weighted sum of min-max normalised signals (`recipe.py`).
+The question is encoded once; everything after that happens on one snapshot of the views, words in one thread while
+meaning and the rest are in another. Every ranker gives its best candidates, then all of them rate the union, since an
+entry that only one ranker found must be judged by all. The fused score is a weighted sum of min-max normalised signals
+(`recipe.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -31,6 +33,9 @@ from simplemem_service.pipeline.validity import rate_recency, rate_validity, wit
 
 SEARCH_THREADS = 4
 """Searches worked on at once; numpy and tantivy release the interpreter, so a few more than there are cores."""
+WORDS_PER_CANDIDATE = 4
+"""Entries that a search for words gives for each candidate wanted: more cost nothing, and whether there are fewer tells
+that no other entry has any of the words. So most of the union need not be asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class _Search:
     """One snapshot of all views."""
     scope: Scope
     """Where to look."""
+    aside: Executor
+    """Does what has to do with words, meanwhile."""
 
 
 class Retriever:
@@ -65,6 +72,7 @@ class Retriever:
         self._follower = follower
         self._recipe = recipe or Recipe()
         self._threads = ThreadPoolExecutor(SEARCH_THREADS, thread_name_prefix="search")
+        self._aside = ThreadPoolExecutor(SEARCH_THREADS, thread_name_prefix="words")
 
     async def retrieve(self, query: Query) -> Retrieved:
         """The entries that answer a query best, and their text within its token budget.
@@ -81,9 +89,10 @@ class Retriever:
     def close(self) -> None:
         """Let searches under way end and take no more."""
         self._threads.shutdown()
+        self._aside.shutdown()
 
     def _search(self, query: Query, question: Question, vector: Vector, views: Views) -> Retrieved:
-        search = _Search(question, vector, views, views.catalogue.scope(query.filter))
+        search = _Search(question, vector, views, views.catalogue.scope(query.filter), self._aside)
         depth = deepen(query.top_k, question.complexity) if query.deepens else query.top_k
         recipe = self._recipe.trusting(self._embedding.known_share(question.meaning))
         hits = rank(search, recipe, depth)
@@ -93,10 +102,11 @@ class Retriever:
 
 def rank(search: _Search, recipe: Recipe, top_k: int) -> list[Hit]:
     """The best entries by the recipe, best first, at most `top_k`."""
-    entries = _candidates(search, recipe)
+    words = _Words(search, recipe)
+    entries = _candidates(search, recipe, words)
     if not entries:
         return []
-    raw = {name: rate(search, entries) for name, rate in _RATERS.items() if recipe.uses(name)}
+    raw = _rate(search, recipe, words, entries)
     shares = weighted_shares(raw, recipe.weights)
     if recipe.uses(signal.ANSWER):
         answers = _rate_answers(search, entries, _sum(shares, len(entries)))
@@ -112,17 +122,66 @@ def rank(search: _Search, recipe: Recipe, top_k: int) -> list[Hit]:
     return without_repetitions(hits, top_k)
 
 
-def _candidates(search: _Search, recipe: Recipe) -> list[Entry]:
+class _Words:
+    """The lexical rankers of one search, at work beside the others.
+
+    Parameters
+    ----------
+    search
+        What is asked.
+    recipe
+        Which of them count.
+    """
+
+    def __init__(self, search: _Search, recipe: Recipe) -> None:
+        asked = {
+            signal.LEXICAL_CONTEXT: (CONTEXT, search.question.terms),
+            signal.LEXICAL_BIGRAMS: (BIGRAMS, search.question.bigrams),
+        }
+        self._asked = {name: one for name, one in asked.items() if recipe.uses(name)}
+        self._search = search
+        self._limit = WORDS_PER_CANDIDATE * recipe.candidates
+        self._wanted = recipe.candidates
+        self._found: Future[dict[str, Candidates]] = search.aside.submit(self._find)
+
+    def best(self) -> set[str]:
+        """Ids of the best entries of each."""
+        return {entry_id for found in self._found.result().values() for entry_id in islice(found, self._wanted)}
+
+    def rate(self, ids: Sequence[str]) -> Future[dict[str, Scores]]:
+        """What each says of given entries, after the search for the best has ended."""
+        return self._search.aside.submit(self._rate, ids)
+
+    def _find(self) -> dict[str, Candidates]:
+        lexical, scope = self._search.views.lexical, self._search.scope
+        return {name: lexical.search(*one, scope, self._limit) for name, one in self._asked.items()}
+
+    def _rate(self, ids: Sequence[str]) -> dict[str, Scores]:
+        lexical, scope = self._search.views.lexical, self._search.scope
+        rated: dict[str, Scores] = {}
+        for name, found in self._found.result().items():
+            unknown = [entry_id for entry_id in ids if entry_id not in found] if len(found) >= self._limit else []
+            others = lexical.scores(*self._asked[name], scope, unknown) if unknown else {}
+            rated[name] = _in_order(ids, {**found, **others}, 0.0)
+        return rated
+
+
+def _rate(search: _Search, recipe: Recipe, words: _Words, entries: Sequence[Entry]) -> dict[str, Scores]:
+    """What each signal of the recipe says of entries, as raw scores, only comparable within the signal."""
+    by_words = words.rate([entry.entry_id for entry in entries])
+    rated = {name: rate(search, entries) for name, rate in _RATERS.items() if recipe.uses(name)}
+    return {**by_words.result(), **rated}
+
+
+def _candidates(search: _Search, recipe: Recipe, words: _Words) -> list[Entry]:
     """The union of all rankers' best, by position, so that equal scores always come out in the same order."""
-    question, views, scope, limit = search.question, search.views, search.scope, recipe.candidates
+    views, scope, limit = search.views, search.scope, recipe.candidates
     rankers: dict[str, Callable[[], Candidates]] = {
-        signal.LEXICAL_CONTEXT: lambda: views.lexical.search(CONTEXT, question.terms, scope, limit),
-        signal.LEXICAL_BIGRAMS: lambda: views.lexical.search(BIGRAMS, question.bigrams, scope, limit),
         signal.DENSE_SENTENCE: lambda: views.vectors.search(SENTENCES, search.vector, scope, limit),
         signal.DENSE_CONTEXT: lambda: views.vectors.search(CONTEXT, search.vector, scope, limit),
         signal.DATE: lambda: _told_on_dates(search, limit),
     }
-    found = {entry_id for name, run in rankers.items() if recipe.uses(name) for entry_id in run()}
+    found = {entry_id for name, run in rankers.items() if recipe.uses(name) for entry_id in run()} | words.best()
     entries = [entry for entry_id in found if (entry := views.catalogue.entry(entry_id)) is not None]
     if recipe.uses(signal.VALIDITY):
         entries = with_successors(entries, lambda entry_id: _within(search, entry_id))
@@ -142,15 +201,6 @@ def _told_on_dates(search: _Search, limit: int) -> Candidates:
         return {}
     told = search.views.catalogue.on_days(search.scope, lambda day: any(span.covers(day) for span in dates))
     return search.views.vectors.search(SENTENCES, search.vector, told, limit)
-
-
-def _rate_words(field: str) -> Callable[[_Search, Sequence[Entry]], Scores]:
-    def rate(search: _Search, entries: Sequence[Entry]) -> Scores:
-        terms = search.question.bigrams if field == BIGRAMS else search.question.terms
-        ids = [entry.entry_id for entry in entries]
-        return _in_order(ids, search.views.lexical.scores(field, terms, search.scope, ids), 0.0)
-
-    return rate
 
 
 def _rate_meaning(field: str) -> Callable[[_Search, Sequence[Entry]], Scores]:
@@ -204,13 +254,11 @@ def _in_order(ids: Sequence[str], found: Candidates, absent: float) -> Scores:
 
 
 _RATERS: dict[str, Callable[[_Search, Sequence[Entry]], Scores]] = {
-    signal.LEXICAL_CONTEXT: _rate_words(CONTEXT),
     signal.DENSE_SENTENCE: _rate_meaning(SENTENCES),
     signal.DENSE_CONTEXT: _rate_meaning(CONTEXT),
-    signal.LEXICAL_BIGRAMS: _rate_words(BIGRAMS),
     signal.DATE: _rate_date,
     signal.SPEAKER: _rate_speaker,
     signal.QUESTION: _rate_question,
     signal.RECENCY: lambda _search, entries: rate_recency(entries),
 }
-"""How each signal rates entries; raw scores, only comparable within the signal."""
+"""How each signal but those of words rates entries."""
