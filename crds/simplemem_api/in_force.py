@@ -21,7 +21,6 @@ def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
             store.storage.s3 is not None and store.storage.s3.storage_class is not S3StorageClass.STANDARD,
             "storage.s3.storageClass (objects are STANDARD)",
         ),
-        (store.embedding.device is Device.GPU, "embedding.device GPU (texts are embedded on CPU)"),
         (has_rules and store.retrieval.planning is not When.NEVER, "retrieval.planning (llm.mode is Rules)"),
         (has_rules and store.retrieval.reflection is not When.NEVER, "retrieval.reflection (llm.mode is Rules)"),
         (store.redis is not None and bool(store.redis.managed_replicas), "cache.redis.managed"),

@@ -13,10 +13,14 @@ from simplemem_api.conditions import ConditionType, Reason
 from simplemem_api.in_force import blocking_reason, not_in_force
 from simplemem_api.resolved import ResolvedStore, StorageKind
 from simplemem_operator import names
+from simplemem_operator.builders.embedding import EMBEDDING
 from simplemem_operator.models.observed import Observed
 
 Verdict = tuple[bool | None, str, str]
 """Whether a condition holds (None: unknown), its reason and its message."""
+
+HELPERS = frozenset({EMBEDDING})
+"""Components that make a store faster; it answers without them."""
 
 CHECK_REASONS = frozenset(str(reason) for reason in Reason)
 """Reasons that a pod may give; any other is passed on as a message only."""
@@ -38,7 +42,7 @@ def judge(findings: Findings) -> dict[ConditionType, Verdict]:
     """Every condition of the store, `Ready` first."""
     parts = {
         ConditionType.STORAGE_READY: _storage(findings),
-        ConditionType.EMBEDDING_READY: _check(findings, "embedding", Reason.MODEL_LOADED, Reason.MODEL_LOADING),
+        ConditionType.EMBEDDING_READY: _embedding(findings),
         ConditionType.RETRIEVAL_READY: _retrieval(findings),
         ConditionType.INGEST_HEALTHY: _check(findings, "ingest", Reason.INGESTING, Reason.RECONCILING),
     }
@@ -96,6 +100,19 @@ def _storage(findings: Findings) -> Verdict:
     return True, Reason.BUCKET_REACHABLE, "the bucket can be read and written"
 
 
+def _embedding(findings: Findings) -> Verdict:
+    """About the pods that encode questions; the embedding pods are told beside, since everything works without them."""
+    found = _check(findings, "embedding", Reason.MODEL_LOADED, Reason.MODEL_LOADING)
+    stateful_set = findings.observed.child("StatefulSet", names.embedding(findings.store.name))
+    if found[0] is not True or findings.store.embedding.gpu is None or stateful_set is None:
+        return found
+    pods = [pod for pod in findings.observed.pods if pod.component == EMBEDDING]
+    ready, wanted = sum(pod.is_ready for pod in pods), int(stateful_set["spec"].get("replicas", 0))
+    waiting = sorted({pod.waiting for pod in pods if pod.waiting})
+    words = f"{found[2]}; {min(ready, wanted)} of {wanted} GPU pods ready"
+    return True, found[1], "; ".join([words, *waiting])[:1024]
+
+
 def _check(findings: Findings, name: str, good: Reason, unknown: Reason) -> Verdict:
     check = _worst_check(findings.observed, name)
     if findings.store.suspend:
@@ -111,7 +128,7 @@ def _retrieval(findings: Findings) -> Verdict:
     store, observed = findings.store, findings.observed
     if store.suspend:
         return None, Reason.SUSPENDED, "suspended"
-    waiting = sorted({pod.waiting for pod in observed.pods if pod.waiting})
+    waiting = sorted({pod.waiting for pod in observed.pods if pod.waiting and pod.component not in HELPERS})
     deployment = observed.child("Deployment", names.retrieval(store.name))
     if deployment is None:
         return None, Reason.RECONCILING, "no pods yet"
@@ -128,7 +145,7 @@ def _retrieval(findings: Findings) -> Verdict:
 
 
 def _worst_check(observed: Observed, name: str) -> Mapping[str, Any] | None:
-    checks = [pod.checks[name] for pod in observed.pods if name in pod.checks]
+    checks = [pod.checks[name] for pod in observed.pods if name in pod.checks and pod.component not in HELPERS]
     return next((check for check in checks if not check.get("ok")), checks[0] if checks else None)
 
 

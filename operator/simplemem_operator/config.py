@@ -60,6 +60,7 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
     parser.add_argument(
         "--service-image-pull-policy", default="IfNotPresent", choices=["Always", "IfNotPresent", "Never"]
     )
+    parser.add_argument("--embedding-image", default="", help="image of the embedding pods; default: --service-image")
     parser.add_argument("--resync-seconds", type=_seconds, default=300.0, help="how often a quiet store is looked at")
     parser.add_argument("--poll-seconds", type=_seconds, default=30.0, help="how often pods give their figures")
     parser.add_argument("--watch-seconds", type=_seconds, default=60.0, help="life of a watch of the API")
@@ -80,7 +81,7 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
         kubeconfig=parsed.kubeconfig,
         namespaces=tuple(dict.fromkeys(parsed.namespace)),
         selector=parsed.selector,
-        images=Images(parsed.service_image, parsed.service_image_pull_policy),
+        images=Images(parsed.service_image, parsed.service_image_pull_policy, parsed.embedding_image),
         resync_seconds=parsed.resync_seconds,
         poll_seconds=min(parsed.poll_seconds, parsed.resync_seconds),
         watch_seconds=round(parsed.watch_seconds),

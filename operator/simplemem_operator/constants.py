@@ -43,6 +43,12 @@ DRAIN_SECONDS = 3
 START_SECONDS = 600
 """How long a pod may take to answer at all, in seconds: large images, slow volumes."""
 
+IDLE_SINCE = "simplemem.io/idle-since"
+"""Annotation of the embedding pods' StatefulSet: since when they have not been needed."""
+
+EMBEDDING_URLS = "SIMPLEMEM_EMBEDDING_URLS"
+"""Variable of the writer's container that tells where embedding pods may be."""
+
 CONFIG_HASH = "simplemem.io/config-hash"
 """Annotation of the pods that rolls them when the ResolvedStore changes."""
 

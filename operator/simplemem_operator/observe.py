@@ -61,6 +61,12 @@ class Observer:
         ]
         return Observed(tuple(ours), tuple(foreign), unserved=unserved)
 
+    def child(self, namespace: str, store: str, kind: str, name: str) -> Manifest | None:
+        """A child of a store as it is known, or None."""
+        wanted = (kind, name)
+        found = self._caches.children(namespace, store)
+        return next((child for child in found if (child["kind"], child["metadata"]["name"]) == wanted), None)
+
     def read_secrets(self, namespace: str, wanted: Mapping[str, tuple[str, ...]]) -> tuple[SecretState, ...]:
         """State of the Secrets that the pods read; values go no further than into a hash."""
         return tuple(self._secret(namespace, name, keys) for name, keys in wanted.items())

@@ -19,7 +19,7 @@ from simplemem_api.errors import InvalidStoreError
 from simplemem_api.load import parse_store
 from simplemem_api.resolve import resolve
 from simplemem_api.resolved import ResolvedStore
-from simplemem_operator import metrics
+from simplemem_operator import metrics, names
 from simplemem_operator.builders import WORKLOADS, build_children
 from simplemem_operator.builders.podspec import secrets_of
 from simplemem_operator.caches import Caches
@@ -32,8 +32,10 @@ from simplemem_operator.kinds import KINDS, STORES
 from simplemem_operator.models.desired import Desired, Images, Manifest
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.plan import Plan, Step
+from simplemem_operator.models.scale import EmbeddingScale
 from simplemem_operator.observe import Observer
 from simplemem_operator.prune import owns_replicas
+from simplemem_operator.scaling import desired_scale, read_backlog, read_state, seconds_until_idle
 from simplemem_operator.status import build_failed_status, build_status, is_news, ready_of
 
 log = logging.getLogger(__name__)
@@ -113,13 +115,30 @@ class Reconciler:
             failure = (False, reason, str(error))
         status = build_status(Findings(store, observed, failure), *self._basis(manifest))
         outcome = self._publish(manifest, status, has_failed=failure is not None)
-        return replace(outcome, again_seconds=FOREIGN_SECONDS) if observed.foreign else outcome
+        if observed.foreign:
+            return replace(outcome, again_seconds=FOREIGN_SECONDS)
+        return replace(outcome, again_seconds=self._idle_seconds(store))
+
+    def _idle_seconds(self, store: ResolvedStore) -> float | None:
+        """When the embedding pods may go unless something needs them, in seconds; no event tells of that."""
+        gpu, scale = store.embedding.gpu, self._scale(store)
+        return None if gpu is None or scale is None else seconds_until_idle(scale, self._now(), gpu)
 
     def _desire(self, store: ResolvedStore, uid: str) -> tuple[Desired, Observed]:
         secrets = self._observer.read_secrets(store.namespace, secrets_of(store))
         hashes = {secret.name: secret.content_hash for secret in secrets}
-        desired = Desired(store, uid, self._images, hashes, self._operator_namespace)
+        scale = self._scale(store)
+        desired = Desired(store, uid, self._images, hashes, self._operator_namespace, scale)
         return desired, Observed((), secrets=secrets)
+
+    def _scale(self, store: ResolvedStore) -> EmbeddingScale | None:
+        """The number of embedding pods from now on; None where there are none to be."""
+        gpu = store.embedding.gpu
+        if gpu is None:
+            return None
+        live = self._observer.child(store.namespace, store.name, "StatefulSet", names.embedding(store.name))
+        backlog = read_backlog(self._observer.read_pods(store.namespace, store.name))
+        return desired_scale(backlog, self._now(), read_state(live, gpu), gpu)
 
     def _carry_out(self, wanted: tuple[Desired, Observed]) -> tuple[Observed, PermanentError | None]:
         """Write what differs; what exists afterwards, as far as the status needs it, and the first refusal."""

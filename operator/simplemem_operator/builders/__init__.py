@@ -29,14 +29,14 @@ BUILDERS: tuple[Builder, ...] = (
     build_service,
     build_ingest_deployment,
     build_retrieval_deployment,
+    build_embedding_service,
+    build_embedding_stateful_set,
     build_pod_disruption_budget,
     build_horizontal_pod_autoscaler,
 )
 """In order of application: what others refer to comes first."""
 
 NOT_IN_FORCE: tuple[Builder, ...] = (
-    build_embedding_service,
-    build_embedding_stateful_set,
     build_redis_service,
     build_redis_stateful_set,
     build_backup_cron_job,

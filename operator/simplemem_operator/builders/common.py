@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from simplemem_api.memorystore import GROUP, KIND, VERSION
@@ -18,6 +19,7 @@ def build_object(  # noqa: PLR0917 - the parts of every object, in their usual o
     body: dict[str, Any],
     *,
     is_owned: bool = True,
+    annotations: Mapping[str, str] | None = None,
 ) -> Manifest:
     """An object with the store's labels; owned by the MemoryStore, unless it must outlive it."""
     metadata: dict[str, Any] = {
@@ -25,6 +27,8 @@ def build_object(  # noqa: PLR0917 - the parts of every object, in their usual o
         "namespace": desired.store.namespace,
         "labels": labels.labels(desired.store.name, component),
     }
+    if annotations:
+        metadata["annotations"] = dict(annotations)
     if is_owned:
         metadata["ownerReferences"] = [
             {

@@ -10,8 +10,9 @@ from simplemem_api.workload_spec import SpotPolicy
 from simplemem_operator import labels, names
 from simplemem_operator.builders.common import build_object
 from simplemem_operator.builders.podspec import build_pod_template
-from simplemem_operator.constants import PORT
+from simplemem_operator.constants import IDLE_SINCE, PORT
 from simplemem_operator.models.desired import Desired, Manifest
+from simplemem_operator.models.scale import EmbeddingScale
 
 EMBEDDING = "embedding"
 """Component that embeds."""
@@ -31,13 +32,11 @@ SPOT_TOLERATIONS = [
 
 
 def build_embedding_stateful_set(desired: Desired) -> Manifest | None:
-    """Pods with one GPU each, at first as few as the spec allows; None where texts are embedded elsewhere.
-
-    Without `replicas` beyond the first application: the backlog decides them.
-    """
+    """Pods with one GPU each, as many as the backlog wants (`scaling.py`); None where texts are embedded elsewhere."""
     store, gpu = desired.store, desired.store.embedding.gpu
     if gpu is None:
         return None
+    scale = desired.scale or EmbeddingScale(gpu.min_replicas)
     template = copy.deepcopy(build_pod_template(desired, EMBEDDING, EMBEDDING))
     pod = template["spec"]
     container = pod["containers"][0]
@@ -45,6 +44,7 @@ def build_embedding_stateful_set(desired: Desired) -> Manifest | None:
     pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != "data"] + [
         {"name": "data", "emptyDir": {}}
     ]
+    container["image"] = desired.images.embedding or desired.images.service
     resources: dict[str, Any] = container["resources"]
     limits = {**resources.get("limits", {}), gpu.resource_name: "1"}
     container["resources"] = {**resources, "limits": limits}
@@ -55,14 +55,16 @@ def build_embedding_stateful_set(desired: Desired) -> Manifest | None:
         pod["affinity"] = affinity
     body = {
         "spec": {
-            "replicas": 0 if store.suspend else gpu.min_replicas,
+            "replicas": 0 if store.suspend else scale.replicas,
             "serviceName": names.embedding(store.name),
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": labels.selector(store.name, EMBEDDING)},
             "template": template,
         }
     }
-    return build_object(desired, "apps/v1", "StatefulSet", names.embedding(store.name), EMBEDDING, body)
+    annotations = {IDLE_SINCE: scale.idle_since} if scale.idle_since else {}
+    name = names.embedding(store.name)
+    return build_object(desired, "apps/v1", "StatefulSet", name, EMBEDDING, body, annotations=annotations)
 
 
 def build_embedding_service(desired: Desired) -> Manifest | None:
@@ -81,7 +83,7 @@ def build_embedding_service(desired: Desired) -> Manifest | None:
 
 
 def _spot_tolerations(gpu: ResolvedGpu) -> list[dict[str, Any]]:
-    return [] if gpu.spot is SpotPolicy.NEVER else SPOT_TOLERATIONS
+    return [] if gpu.spot is SpotPolicy.NEVER else copy.deepcopy(SPOT_TOLERATIONS)
 
 
 def _spot_affinity(gpu: ResolvedGpu) -> dict[str, Any]:

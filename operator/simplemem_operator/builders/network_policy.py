@@ -22,11 +22,21 @@ def build_network_policy(desired: Desired) -> Manifest:
     sources: list[dict[str, Any]] = [
         {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: namespace}}} for namespace in namespaces
     ]
+    ingress = [{"from": sources, "ports": [_port(PORT)]}] if sources else []
+    own = {"app.kubernetes.io/name": labels.NAME, labels.INSTANCE_LABEL: store.name}
+    ports = [PORT] if store.embedding.gpu is not None else []
+    if ports:
+        # The store's own pods among themselves, wherever else requests may come from.
+        ingress.append({"from": [{"podSelector": {"matchLabels": own}}], "ports": [_port(port) for port in ports]})
     body = {
         "spec": {
-            "podSelector": {"matchLabels": {"app.kubernetes.io/name": labels.NAME, labels.INSTANCE_LABEL: store.name}},
+            "podSelector": {"matchLabels": own},
             "policyTypes": ["Ingress"],
-            "ingress": [{"from": sources, "ports": [{"port": PORT, "protocol": "TCP"}]}] if sources else [],
+            "ingress": ingress,
         }
     }
     return build_object(desired, "networking.k8s.io/v1", "NetworkPolicy", store.name, "access", body)
+
+
+def _port(port: int) -> dict[str, Any]:
+    return {"port": port, "protocol": "TCP"}

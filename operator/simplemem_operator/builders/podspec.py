@@ -14,6 +14,7 @@ from simplemem_operator.constants import (
     CONTAINER,
     DATA_FOLDER,
     DRAIN_SECONDS,
+    EMBEDDING_URLS,
     GRACE_SECONDS,
     MODELS_FOLDER,
     PORT,
@@ -26,6 +27,12 @@ from simplemem_operator.constants import (
 )
 from simplemem_operator.models.desired import Desired, Manifest
 
+EMBEDDING_ROLE = "embedding"
+"""Role of the pods that encode for the writer; they hold no data and call nobody."""
+
+WRITING_ROLES = frozenset({"all", "ingest"})
+"""Roles that encode what is to be stored."""
+
 HASH_LENGTH = 16
 """Hexadecimal digits of a hash in an annotation; enough to tell two contents apart, short enough to read."""
 
@@ -33,13 +40,18 @@ HASH_LENGTH = 16
 def build_pod_template(desired: Desired, component: str, role: str) -> Manifest:
     """Template of a workload's pods; its hashes change exactly when the pods must be replaced."""
     store = desired.store
+    hashes, config = desired.secret_hashes, render_store(store)
+    if role == EMBEDDING_ROLE:
+        # Nothing but the model and the tokens touches these pods, so nothing else may take them off their GPUs.
+        hashes = {name: found for name, found in hashes.items() if name == store.access.token_secret_name}
+        config = store.embedding.model_copy(update={"gpu": None}).model_dump_json()
     return {
         "metadata": {
             "labels": labels.labels(store.name, component),
             "annotations": {
                 **store.pods.annotations,
-                CONFIG_HASH: _hash(render_store(store)),
-                SECRET_HASH: _hash(repr(sorted(desired.secret_hashes.items()))),
+                CONFIG_HASH: _hash(config),
+                SECRET_HASH: _hash(repr(sorted(hashes.items()))),
             },
         },
         "spec": {
@@ -57,6 +69,7 @@ def build_pod_template(desired: Desired, component: str, role: str) -> Manifest:
             },
             "containers": [_container(desired, role)],
             "volumes": _volumes(store),
+            **_spread(store, component, role),
             **_scheduling(store),
         },
     }
@@ -85,7 +98,11 @@ def _container(desired: Desired, role: str) -> Manifest:
         "imagePullPolicy": desired.images.pull_policy,
         "args": ["serve"],
         "env": _environment(store, role),
-        **({"envFrom": [{"secretRef": {"name": store.llm.secret_name}}]} if store.llm.secret_name else {}),
+        **(
+            {"envFrom": [{"secretRef": {"name": store.llm.secret_name}}]}
+            if store.llm.secret_name and role != EMBEDDING_ROLE
+            else {}
+        ),
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": store.pods.resources,
         "volumeMounts": _mounts(store),
@@ -125,6 +142,10 @@ def _environment(store: ResolvedStore, role: str) -> list[dict[str, Any]]:
     ]
     if store.embedding.weights is not None:
         env.append({"name": "SIMPLEMEM_MODELS", "value": MODELS_FOLDER})
+    if role == EMBEDDING_ROLE:
+        return env
+    if store.embedding.gpu is not None and role in WRITING_ROLES:
+        env.append({"name": EMBEDDING_URLS, "value": f"http://{names.embedding(store.name)}:{PORT}"})
     s3 = store.storage.s3
     if s3 is not None and s3.credentials_secret_name:
         env += [
@@ -167,6 +188,27 @@ def _volumes(store: ResolvedStore) -> list[dict[str, Any]]:
     elif weights is not None and weights.image:
         volumes.append({"name": "models", "image": {"reference": weights.image}})
     return volumes
+
+
+def _spread(store: ResolvedStore, component: str, role: str) -> dict[str, Any]:
+    """Pods that answer questions stand in different zones, and there on different nodes, as far as there is room.
+
+    A wish, since nodes without a zone would otherwise take no pod at all. Counted among pods of one revision, so that a
+    roll does not end lopsided.
+    """
+    if role != "retrieval":
+        return {}
+    terms = [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": labels.selector(store.name, component)},
+            "matchLabelKeys": ["pod-template-hash"],
+        }
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
+    return {"topologySpreadConstraints": terms}
 
 
 def _scheduling(store: ResolvedStore) -> dict[str, Any]:

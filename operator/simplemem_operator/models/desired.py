@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simplemem_api.resolved import ResolvedStore
+from simplemem_operator.models.scale import EmbeddingScale
 
 Manifest = dict[str, Any]
 """A Kubernetes object as its JSON."""
@@ -20,6 +21,8 @@ class Images:
     """Image of the service."""
     pull_policy: str = "IfNotPresent"
     """When the kubelet pulls it."""
+    embedding: str = ""
+    """Image of the service for the embedding pods, such as one with torch for CUDA; empty: the service's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +39,5 @@ class Desired:
     """Hash of the data of each Secret that the pods read, by name."""
     operator_namespace: str | None = None
     """Where the operator itself runs, so that it may reach the pods; None: outside the cluster."""
+    scale: EmbeddingScale | None = None
+    """Number of embedding pods; None: the fewest that the spec allows."""
