@@ -40,6 +40,9 @@ UNREADY_MOST_SECONDS = 15.0
 UNREADY_RESYNC_SECONDS = 60.0
 """How often a store that is not Ready is looked at when nothing happens, in seconds."""
 
+FIRST_ANSWER_SECONDS = 5.0
+"""How long the first pass over a store waits for its pods' word, in seconds: without it, it would undo the status."""
+
 ASK_SECONDS = 0.5
 """Least time between two rounds of questions to a store's pods, in seconds."""
 
@@ -59,6 +62,7 @@ class _Care:
 
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     ask: asyncio.Event = field(default_factory=asyncio.Event)
+    has_asked: asyncio.Event = field(default_factory=asyncio.Event)
     is_ready: bool = False
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -156,6 +160,7 @@ class StoreLoops:
 
     async def _run(self, key: StoreKey, care: _Care) -> None:
         failures = 0
+        await _wait(care.has_asked, FIRST_ANSWER_SECONDS)
         while True:
             care.wake.clear()
             outcome = await self._pass(key)
@@ -179,6 +184,10 @@ class StoreLoops:
                 # As with passes: the pods of this store would never be asked again.
                 log.exception("question ended unexpectedly", extra={"store": f"{key[0]}/{key[1]}"})
                 is_news = False
+            if not care.has_asked.is_set():
+                # The first pass is about to look at the answers anyway.
+                is_news = False
+                care.has_asked.set()
             quiet = 0 if is_news else quiet + 1
             if is_news:
                 care.wake.set()

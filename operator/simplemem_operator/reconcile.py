@@ -210,7 +210,9 @@ class Reconciler:
                 self._caches.put(STORES, self._cluster.apply_status(namespace, name, status))
             except NotFoundError as error:
                 raise StoreGoneError from error
-            if (ready["status"], ready["reason"]) != (before.get("status"), before.get("reason")):
+            is_other = (ready["status"], ready["reason"]) != (before.get("status"), before.get("reason"))
+            # That things are on their way is no event.
+            if is_other and ready["reason"] != Reason.RECONCILING:
                 self._cluster.post_event(namespace, build_event(manifest, ready, self._now()))
         is_ready = ready["status"] == "True"
         metrics.STORE_READY.labels(namespace=namespace, name=name).set(is_ready)

@@ -137,7 +137,26 @@ async def test_a_pass_that_wants_another_gets_it_when_it_said(loops: StoreLoops)
     assert loops._delay(replace(READY, is_ready=False), 0) == 60
 
 
-async def test_pods_that_hang_hold_up_no_pass(loops: StoreLoops, passes: Passes, pods: Pods) -> None:
+async def test_the_first_pass_waits_for_the_pods_word(loops: StoreLoops, passes: Passes, pods: Pods) -> None:
+    gate = asyncio.Event()
+
+    async def answer() -> bool:
+        await gate.wait()
+        return True
+
+    pods.answer = answer
+    loops.wake(KEY)
+    await asyncio.sleep(0.1)
+    assert not passes.seen
+    gate.set()
+    await until(lambda: len(passes.seen) == 1)
+
+
+async def test_pods_that_hang_hold_up_no_pass(
+    loops: StoreLoops, passes: Passes, pods: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simplemem_operator.loops.FIRST_ANSWER_SECONDS", 0.1)
+
     async def hang() -> bool:
         await asyncio.sleep(3600)
         return False
@@ -151,12 +170,13 @@ async def test_pods_that_hang_hold_up_no_pass(loops: StoreLoops, passes: Passes,
 
 
 async def test_news_of_a_pod_makes_a_pass_and_silence_none(loops: StoreLoops, passes: Passes, pods: Pods) -> None:
-    async def tell_once() -> bool:
-        return pods.asked == 1
+    async def tell_second() -> bool:
+        return pods.asked == 2
 
-    pods.answer = tell_once
+    pods.answer = tell_second
     loops.wake(KEY)
-    await until(lambda: len(passes.seen) == 2)
+    await until(lambda: len(passes.seen) == 1)
+    await asyncio.sleep(0.3)
     loops.wake_known(KEY, has_new_pods=True)
     await until(lambda: pods.asked == 2)
     await until(lambda: len(passes.seen) == 3)
