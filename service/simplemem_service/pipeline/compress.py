@@ -19,6 +19,7 @@ from simplemem_service.models.density import Density
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
 from simplemem_service.pipeline.density import NOVELTY_SHARE, density, mean_direction
 from simplemem_service.pipeline.normalize import Normalized, normalize_turn
+from simplemem_service.pipeline.references import TURNS_BEFORE
 from simplemem_service.pipeline.vectors import Draft, TextVectors, answering, embed_texts, finish_entries
 from simplemem_service.pipeline.windows import Window, slide
 
@@ -166,7 +167,11 @@ class Compressor(CompressionStage):
     ) -> Judged:
         speakers = (*(entry.speaker for entry in history), *(turn.speaker for turn in turns))
         participants = [name for name in dict.fromkeys(speakers) if name]
-        normalized = {turn.key: normalize_turn(turn, participants) for turn in turns}
+        said = [*((one.speaker, one.text) for one in history), *((one.speaker, one.text) for one in turns)]
+        normalized = {
+            turn.key: normalize_turn(turn, participants, said[max(0, place - TURNS_BEFORE) : place])
+            for place, turn in enumerate(turns, start=len(history))
+        }
         past = list(embedded[: len(history)])
         vectors = dict(zip((turn.key for turn in turns), embedded[len(history) :], strict=True))
         known = {entity for entry in history for entity in (*entry.entities, *entry.persons)}

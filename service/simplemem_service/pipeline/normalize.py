@@ -1,7 +1,8 @@
 """A turn made self-contained by rules: speaker named, dates absolute, keywords, people, place (pure).
 
 It changes no word of the turn, it only adds: "Caroline: I went to a support group yesterday (7 May 2023)." So nothing
-is lost where a rule is wrong. References such as "she" stay for the language model.
+is lost where a rule is wrong. References such as "she" are resolved where there is no doubt (`references.py`); the rest
+stays for the language model.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from simplemem_service.index.analysis import CJK, STOP_WORDS
 from simplemem_service.models.entry import Turn
 from simplemem_service.pipeline.dates import MONTHS, WEEKDAYS, format_days
 from simplemem_service.pipeline.names import find_names
+from simplemem_service.pipeline.references import find_references
 from simplemem_service.pipeline.relative_dates import find_unclear
 
 MOST_KEYWORDS = 8
@@ -55,13 +57,23 @@ class Normalized:
     """A place the text says someone was at or goes to; None unless it is obvious."""
 
 
-def normalize_turn(turn: Turn, participants: Sequence[str]) -> Normalized:
-    """What the rules make of a turn; `participants` are the names of those who take part in the conversation."""
+def normalize_turn(turn: Turn, participants: Sequence[str], before: Sequence[tuple[str, str]] = ()) -> Normalized:
+    """What the rules make of a turn.
+
+    Parameters
+    ----------
+    turn
+        The turn.
+    participants
+        Names of those who take part in the conversation.
+    before
+        Speaker and text of the turns before it in its session, in order.
+    """
     text = turn.text[:LONGEST_READ]
     persons = tuple(dict.fromkeys((turn.speaker, *(person.name for person in find_names(text, participants)))))
     entities = _find_entities(text)
     return Normalized(
-        restatement=f"{turn.speaker}: {_with_dates(turn)}",
+        restatement=f"{turn.speaker}: {_explained(turn, participants, before)}",
         keywords=_pick_keywords(text, entities),
         persons=persons,
         entities=entities,
@@ -69,15 +81,17 @@ def normalize_turn(turn: Turn, participants: Sequence[str]) -> Normalized:
     )
 
 
-def _with_dates(turn: Turn) -> str:
-    """The text with the days meant by unclear expressions written behind them."""
-    if turn.timestamp is None:
-        return turn.text
+def _explained(turn: Turn, participants: Sequence[str], before: Sequence[tuple[str, str]]) -> str:
+    """The text with days and people written behind the expressions that mean them."""
+    read = turn.text[:LONGEST_READ]
+    notes = [(found.end, found.means) for found in find_references(read, turn.speaker, before, participants)]
+    if turn.timestamp is not None:
+        notes += [(span.end, format_days(span.first, span.last)) for span in find_unclear(read, turn.timestamp)]
     out: list[str] = []
     done = 0
-    for span in find_unclear(turn.text[:LONGEST_READ], turn.timestamp):
-        out += [turn.text[done : span.end], f" ({format_days(span.first, span.last)})"]
-        done = span.end
+    for end, meaning in sorted(notes):
+        out += [turn.text[done:end], f" ({meaning})"]
+        done = end
     return "".join([*out, turn.text[done:]])
 
 
