@@ -57,6 +57,21 @@ def test_density_stays_in_its_bounds_and_falls_with_what_is_known(
     assert found.score <= without.score
 
 
+@given(
+    st.sets(st.text(max_size=3), max_size=6), st.integers(1, 40), st.floats(0, 3.1), st.floats(0, 3.1), st.floats(0, 1)
+)
+def test_density_is_its_terms_and_grows_with_the_distance_from_the_history(
+    entities: set[str], turns: int, near: float, far: float, share: float
+) -> None:
+    near, far = sorted((near, far))
+    vectors = [np.array([np.cos(angle), np.sin(angle)], dtype=np.float32) for angle in (near, far)]
+    first, second = (density(entities, (), turns, window=EAST, history=one, novelty_share=share) for one in vectors)
+    assert first.score <= second.score + 1e-6
+    assert first.cosine is not None
+    assert first.score == pytest.approx(share * len(entities) / turns + (1 - share) * (1 - first.cosine), abs=1e-6)
+    assert (first.new_entities, first.turns) == (len(entities), turns)
+
+
 def test_mean_direction_has_unit_length_and_weighs() -> None:
     assert mean_direction([EAST, NORTH]) == pytest.approx([0.5**0.5, 0.5**0.5])
     assert mean_direction([EAST, NORTH], [3, 4]) == pytest.approx([0.6, 0.8])
