@@ -1,12 +1,12 @@
 """How much a question asks for, and how many entries that takes (pure; SimpleMem paper, stage 3).
 
 `C_q = min(1, sum of the weights of the terms present)`, in [0, 1]. Several things or several people asked for weigh
-.75 each: their evidence is spread over many turns (on LoCoMo dev such questions have found 75 and 45 % of it after ten
-entries, others 88 %). A conjunction, a comparison, a further clause, or a second date weigh .1 each: they gain little
+.75 each: their evidence is spread over many turns (on LoCoMo dev such questions have found 75 and 50 % of it after ten
+entries, others 91 %). A conjunction, a comparison, a further clause, or a second date weigh .1 each: they gain little
 there, but every one of them can ask for a fact of its own.
 
-`k_dyn = floor(k_base * (1 + d * C_q))`. With k_base 10 and d 1 that finds 86.3 % of LoCoMo dev's evidence with 12.3
-entries a question on average, while 12.3 for every question find 85.6 %, and 10 find 84.2 %.
+`k_dyn = floor(k_base * (1 + d * C_q))`. With k_base 10 and d 1 that finds 87.0 % of LoCoMo dev's evidence with 12.3
+entries a question on average, while 12.3 for every question find 85.8 %, and 10 find 85.2 %.
 """
 
 from __future__ import annotations
