@@ -27,6 +27,10 @@ INDEX_POLL = timedelta(milliseconds=300)
 """How often a pod looks for a new version of the table while versions follow each other."""
 INDEX_POLL_IDLE = timedelta(seconds=1)
 """How often it looks at the least, when nothing has been written for a while and nobody waits."""
+GENERATION_POLL = timedelta(seconds=5)
+"""How often a pod looks whether a re-embedding has moved the store on: one small request, 1 cent a day in a bucket."""
+FORMER_PARTS_KEPT = timedelta(seconds=30)
+"""How long the generation before is kept after that, for searches that began with it."""
 INDEX_LEAST_PAUSE = timedelta(milliseconds=20)
 """Pause between two looks however many wait, so that close commits are taken over together."""
 RETRY_FIRST = timedelta(milliseconds=200)

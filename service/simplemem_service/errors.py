@@ -21,6 +21,7 @@ ServiceError
    |- UnauthorizedError
    |- ForbiddenError
    |- OperationFailedError
+   |- ReembedError
    |- LlmRejectedError
    |  |- LlmTooLongError
    |- BudgetExceededError
@@ -174,6 +175,12 @@ class OperationFailedError(PermanentError):
     """A change was accepted and could not be applied."""
 
     code = "OperationFailed"
+
+
+class ReembedError(PermanentError):
+    """New vectors of the entries are not what they should be; those in use stay."""
+
+    code = "ReembedFailed"
 
 
 class LlmRejectedError(PermanentError):

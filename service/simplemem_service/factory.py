@@ -19,6 +19,7 @@ from simplemem_service.cache.tiered import TieredCache
 from simplemem_service.config import Config, Role
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.embedding.local import LocalEmbedding
+from simplemem_service.embedding.pool import EmbeddingPool
 from simplemem_service.embedding.remote import RemoteEmbedding
 from simplemem_service.embedding.torch_encoder import find_device
 from simplemem_service.errors import ConfigError
@@ -29,6 +30,8 @@ from simplemem_service.index.rank_bm25_index import RankBm25Index
 from simplemem_service.index.tantivy_index import TantivyIndex
 from simplemem_service.index.vector_index import VectorIndex
 from simplemem_service.ingest.journal import Journal
+from simplemem_service.ingest.reembed import Reembedder
+from simplemem_service.ingest.reembed_jobs import Jobs
 from simplemem_service.ingest.worker import Worker
 from simplemem_service.llm.base import LanguageModel
 from simplemem_service.llm.budget import Budget
@@ -43,7 +46,6 @@ from simplemem_service.pipeline.llm_compress import LlmCompressor
 from simplemem_service.pipeline.planned_retrieve import PlannedRetriever
 from simplemem_service.pipeline.recipe import Recipe
 from simplemem_service.pipeline.retrieve import Retriever
-from simplemem_service.storage.base import Storage
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.lance import LanceStorage
 from simplemem_service.storage.lease import BucketLease, FileLease, Lease
@@ -59,9 +61,10 @@ TABLES = "tables"
 """Folder of the LanceDB tables within the store's folder or prefix."""
 
 
-def create_embedding(config: Config, metrics: Metrics) -> Embedding:
-    """The embedding model, not loaded yet."""
-    model = config.store.embedding.model
+def create_embedding(config: Config, metrics: Metrics, model: str | None = None) -> Embedding:
+    """An embedding model, not loaded yet; None: the one that the MemoryStore names."""
+    named = config.store.embedding.model
+    model = model or named
     downloads = config.data / "models"
     device = "cpu"
     if config.role is Role.EMBEDDING and config.store.embedding.device is Device.GPU:
@@ -69,7 +72,8 @@ def create_embedding(config: Config, metrics: Metrics) -> Embedding:
     inner: Embedding = LocalEmbedding(
         model, models_folder=config.models, cache_folder=downloads, encoders=config.encoders, device=device
     )
-    if config.embedding_addresses and config.role.ingests:
+    # The embedding pods serve the model that the MemoryStore names.
+    if config.embedding_addresses and config.role.ingests and model == named:
         inner = RemoteEmbedding(inner, config.embedding_addresses, metrics, read_token=lambda: _read_own_token(config))
     measured = MeasuredEmbedding(inner, metrics)
     if config.redis_url is None:
@@ -82,20 +86,59 @@ def _read_own_token(config: Config) -> str | None:
     return read_own_token(config.tokens) if is_needed and config.tokens is not None else None
 
 
-def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Parts:
-    """The parts of the roles all, retrieval and ingest; nothing is opened yet."""
-    blobs, storage, lease = _create_storage(config)
-    journal = Journal(blobs)
-    budget = model = worker = None
-    if config.store.llm.mode is LlmMode.MODEL:
+def create_parts(
+    config: Config,
+    embedding: Embedding,
+    metrics: Metrics,
+    *,
+    blobs: BlobStore | None = None,
+    pool: EmbeddingPool | None = None,
+    former: Parts | None = None,
+    generation: int = 0,
+) -> Parts:
+    """The parts of the roles all, retrieval and ingest; nothing is opened yet.
+
+    Parameters
+    ----------
+    config, metrics
+        Of the process.
+    embedding
+        The model of the vectors in use, loaded.
+    blobs
+        Where the small files lie; None: as the configuration says.
+    pool
+        Gives the model of a re-embedding; None: none can be done.
+    former
+        Parts of the generation before, which these share the journal and the language models with.
+    generation
+        The store's generation.
+    """
+    blobs = blobs or create_blobs(config)
+    storage, lease = _create_storage(config, blobs)
+    jobs = Jobs(blobs, storage)
+    journal = former.journal if former is not None else Journal(blobs)
+    budget = former.budget if former is not None else None
+    model = former.model if former is not None else None
+    worker = None
+    if former is None and config.store.llm.mode is LlmMode.MODEL:
         budget = Budget(config.store.budget, Ledger(blobs, f"{socket.gethostname()}-{config.role}"))
         model = _create_model(config, budget, metrics)
     if config.role.ingests:
+        reembedder = Reembedder(storage, blobs, pool.get, lease.check) if pool is not None else None
         replies = BlobCache(blobs)
         compressor = _create_compressor(config.store, embedding, model, replies, metrics)
         workers = config.store.compression.workers
         worker = Worker(
-            journal, storage, compressor, lease, metrics, blobs=blobs, embedding=embedding, model=model, workers=workers
+            journal,
+            storage,
+            compressor,
+            lease,
+            metrics,
+            blobs=blobs,
+            embedding=embedding,
+            model=model,
+            workers=workers,
+            reembedder=reembedder,
         )
         worker.erase_hooks.append(replies.forget_user)
     follower = None
@@ -105,8 +148,8 @@ def create_parts(config: Config, embedding: Embedding, metrics: Metrics) -> Part
         follower = Follower(storage, _create_lexical(config), VectorIndex(), catalogue)
         retriever = _create_retriever(config.store, embedding, follower, model)
         if isinstance(embedding, CachedEmbedding):
-            retriever = _create_cached(config, retriever, embedding, follower, metrics)
-    return Parts(config.store, blobs, storage, journal, follower, retriever, worker, model, budget)
+            retriever = _create_cached(config, retriever, embedding, follower, metrics=metrics, generation=generation)
+    return Parts(config.store, blobs, storage, journal, follower, retriever, worker, model, budget, jobs, generation)
 
 
 def _create_model(config: Config, budget: Budget, metrics: Metrics) -> LanguageModel:
@@ -132,11 +175,17 @@ def _create_retriever(
 
 
 def _create_cached(
-    config: Config, inner: AnyRetriever, embedding: CachedEmbedding, follower: Follower, metrics: Metrics
+    config: Config,
+    inner: AnyRetriever,
+    embedding: CachedEmbedding,
+    follower: Follower,
+    *,
+    metrics: Metrics,
+    generation: int,
 ) -> CachedRetriever:
     """Results in the embedding's cache; the key tells the tables and all that a result depends on."""
     store = config.store
-    place = [store.storage.model_dump_json(), f"{store.namespace}/{store.name}"]
+    place = [store.storage.model_dump_json(), f"{store.namespace}/{store.name}", f"{embedding.model}/{generation}"]
     if store.storage.kind is StorageKind.PVC:
         place += [socket.gethostname(), str(config.data)]
     settings = [store.embedding.model_dump_json(), store.llm.model_dump_json(), store.retrieval.model_dump_json()]
@@ -146,19 +195,23 @@ def _create_cached(
     )
 
 
-def _create_storage(config: Config) -> tuple[BlobStore, Storage, Lease]:
-    kind = config.store.storage.kind
-    writes = config.role.ingests
+def create_blobs(config: Config) -> BlobStore:
+    """Where the small files of the store lie."""
+    kind, s3 = config.store.storage.kind, config.store.storage.s3
     if kind is StorageKind.PVC:
-        place = config.data / STORE
-        local = LocalBlobStore(place)
-        return local, LanceStorage(str(place / TABLES), {}, local, writes=writes), FileLease(config.data)
-    s3 = config.store.storage.s3
+        return LocalBlobStore(config.data / STORE)
     if kind is StorageKind.S3 and s3 is not None:
-        bucket = S3BlobStore(s3)
-        uri = f"s3://{s3.bucket}/{s3.prefix}/{TABLES}"
-        return bucket, LanceStorage(uri, _s3_options(s3), bucket, writes=writes), BucketLease(bucket)
+        return S3BlobStore(s3)
     raise ConfigError(f"storage {kind} is not yet in force; name storage.s3 or storage.pvc")
+
+
+def _create_storage(config: Config, blobs: BlobStore) -> tuple[LanceStorage, Lease]:
+    s3, writes = config.store.storage.s3, config.role.ingests
+    if isinstance(blobs, S3BlobStore) and s3 is not None:
+        uri = f"s3://{s3.bucket}/{s3.prefix}/{TABLES}"
+        return LanceStorage(uri, _s3_options(s3), blobs, writes=writes), BucketLease(blobs)
+    tables = str(config.data / STORE / TABLES)
+    return LanceStorage(tables, {}, blobs, writes=writes), FileLease(config.data)
 
 
 def _s3_options(s3: ResolvedS3) -> dict[str, str]:

@@ -18,6 +18,8 @@ from simplemem_api.resolved import StorageKind
 from simplemem_service.api.tokens import Tokens
 from simplemem_service.config import Config, Role
 from simplemem_service.constants import (
+    FORMER_PARTS_KEPT,
+    GENERATION_POLL,
     INDEX_LEAST_PAUSE,
     INDEX_POLL,
     INDEX_POLL_IDLE,
@@ -26,17 +28,20 @@ from simplemem_service.constants import (
     STORAGE_CHECK_FAILING,
     TOKEN_REFRESH,
 )
-from simplemem_service.errors import IdentityMismatchError, StorageUnavailableError
+from simplemem_service.errors import IdentityMismatchError, ModelNotFoundError, StorageUnavailableError
+from simplemem_service.generations import Generations
 from simplemem_service.health import Health, describe, failure_reason, storage_reason
 from simplemem_service.parts import Parts
 from simplemem_service.rate import Rate
 from simplemem_service.retry import back_off
-from simplemem_service.storage.base import StoreCounts, StoreIdentity
+from simplemem_service.storage.base import StoreCounts
 from simplemem_service.telemetry import Metrics
 
 if TYPE_CHECKING:
     from simplemem_service.embedding.base import Embedding
+    from simplemem_service.ingest.worker import Worker
     from simplemem_service.llm.base import LanguageModel
+    from simplemem_service.storage.blobs import BlobStore
 
 Result = TypeVar("Result")
 
@@ -66,12 +71,15 @@ class Service:
         self.metrics = Metrics()
         is_required = config.store.access.token_secret_name is not None
         self.tokens = Tokens(config.tokens, is_required=is_required)
+        self.generations = Generations(config, self.metrics)
         self.embedding: Embedding | None = None
         self.parts: Parts | None = None
         self.searches = 0
         self.encoding = 0
         self.encoded = Rate()
         self.counts = StoreCounts(entries=0, turns=0, size_bytes=0)
+        self._worker: Worker | None = None
+        self._look_after = 0.0
         self._awaited = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_bucket = config.store.storage.kind is StorageKind.S3
@@ -85,8 +93,8 @@ class Service:
     async def stop(self) -> None:
         """End: the batch in progress is finished, the rest stays in the journal."""
         self.health.is_draining = True
-        if self.parts is not None and self.parts.worker is not None:
-            await self.parts.worker.stop()
+        if self._worker is not None:
+            await self._worker.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,8 +103,7 @@ class Service:
                 await asyncio.to_thread(self.parts.retriever.close)
             await self.parts.storage.close()
             await self.parts.blobs.close()
-        if self.embedding is not None:
-            await self.embedding.close()
+        await self.generations.close()
 
     def hurry(self) -> None:
         """Look for a new version of the table now: one was written, or somebody waits for it."""
@@ -121,8 +128,7 @@ class Service:
     @property
     def pending_turns(self) -> int | None:
         """Accepted turns that are not searchable yet; None where another pod knows."""
-        worker = self.parts.worker if self.parts else None
-        return worker.pending_turns if worker else None
+        return self._worker.pending_turns if self._worker else None
 
     def figures(self) -> dict[str, int]:
         """What the operator shows in the status of the store."""
@@ -144,73 +150,98 @@ class Service:
         self._tasks.append(task)
 
     async def _open(self) -> None:
-        self.embedding = await self._until("embedding", self._create_embedding)
-        self.health.fail("embedding", Reason.MODEL_LOADING, f"loading '{self.config.store.embedding.model}'")
-        loading = asyncio.create_task(self._until("embedding", self._load_model))
-        self._tasks.append(loading)
         if self.config.role is Role.EMBEDDING:
-            await loading
+            self.embedding = await self._load(self.generations.named)
             self._note_model()
         else:
-            await self._open_store(loading)
+            await self._open_store()
         self.health.is_open = True
 
-    async def _open_store(self, loading: Awaitable[None]) -> None:
-        embedding = self.embedding
-        if embedding is None:
-            return
-        parts = await self._until("storage", lambda: self._create_parts(embedding))
-        self._spawn(self._check_storage(parts))
-        await loading
-        identity = StoreIdentity(model=embedding.model, dimension=embedding.dimension)
-        await self._until("storage", lambda: parts.storage.open(identity))
+    async def _open_store(self) -> None:
+        blobs = await self._until("storage", self.generations.connect)
+        self._spawn(self._check_storage(blobs))
+        # Told before the storage is asked, which may take long to answer.
+        self.health.fail("embedding", Reason.MODEL_LOADING, f"loading '{self.generations.named}'")
+        await self._load(await self._until("storage", lambda: self.generations.model(blobs)))
+        parts, self.embedding = await self._until("storage", lambda: self.generations.open(blobs, None))
         self._note_storage()
         self._note_model()
         self.parts = parts
         if parts.follower is not None:
             await self._until("index", self._catch_up)
-            self._spawn(self._follow())
-        if parts.worker is not None:
-            parts.worker.on_commit = self.hurry
-            self._spawn(parts.worker.run(self.health))
+        self._spawn(self._follow())
+        self._start_worker(parts)
         if parts.model is not None:
             self._spawn(self._warm_up(parts.model))
-        self._spawn(self._measure(parts))
+        self._spawn(self._measure())
+
+    def _start_worker(self, parts: Parts) -> None:
+        self._worker = parts.worker
+        if parts.worker is not None:
+            parts.worker.on_commit = self.hurry
+            parts.worker.on_end = self._look_now
+            self._spawn(parts.worker.run(self.health))
+
+    def _look_now(self) -> None:
+        """Look at once whether the store has moved on."""
+        self._look_after = 0.0
+        self.hurry()
+
+    async def _keep_up(self) -> None:
+        """Open the store again where a re-embedding has moved it on; until that works, this pod answers as before."""
+        parts, now = self.parts, time.monotonic()
+        if parts is None or now < self._look_after:
+            return
+        self._look_after = now + GENERATION_POLL.total_seconds()
+        try:
+            if await self.generations.has_moved(parts):
+                await self._move(parts)
+        except Exception as error:  # noqa: BLE001 - a pod that cannot follow answers as before and tries again
+            logger.warning("new vectors not in use here", extra={"error": describe(error)})
+            model = self.embedding.model if self.embedding else ""
+            message = f"answers with '{model}' until the new vectors can be used: {describe(error)}"
+            self.health.succeed("embedding", Reason.MODEL_MISMATCH, message)
+
+    async def _move(self, former: Parts) -> None:
+        """Build everything anew beside what answers now, and take it into use in one step."""
+        parts, embedding = await self.generations.open(former.blobs, former)
+        if self._worker is not None and self._worker is former.worker:
+            await self._worker.stop()
+            self._start_worker(parts)
+        if parts.follower is not None:
+            await parts.follower.catch_up()
+        self.parts, self.embedding = parts, embedding
+        self._note_model()
+        logger.info("store moved on", extra={"model": embedding.model, "generation": parts.generation})
+        self._spawn(self._retire(former, embedding.model))
+
+    async def _retire(self, former: Parts, model: str) -> None:
+        """Let go of the generation before, once the searches that began with it have ended."""
+        await asyncio.sleep(FORMER_PARTS_KEPT.total_seconds())
+        if former.retriever is not None:
+            await asyncio.to_thread(former.retriever.close)
+        await former.storage.close()
+        job = await self.parts.jobs.current() if self.parts is not None and self.parts.jobs is not None else None
+        await self.generations.pool.keep({model, job.model} if job is not None else {model})
 
     @staticmethod
     async def _warm_up(model: LanguageModel) -> None:
         await model.warm_up()
 
-    async def _create_embedding(self) -> Embedding:
-        def create() -> Embedding:
-            from simplemem_service import factory
-
-            return factory.create_embedding(self.config, self.metrics)
-
-        return await asyncio.to_thread(create)
-
-    async def _create_parts(self, embedding: Embedding) -> Parts:
-        def create() -> Parts:
-            from simplemem_service import factory
-
-            return factory.create_parts(self.config, embedding, self.metrics)
-
-        return await asyncio.to_thread(create)
-
-    async def _load_model(self) -> None:
-        if self.embedding is None:
-            return
-        await self.embedding.load()
-        wanted, found = self.config.store.embedding.dimension, self.embedding.dimension
-        if wanted not in (0, found):
-            raise IdentityMismatchError(
-                f"model '{self.embedding.model}' has {found} dimensions, the spec says {wanted}"
-            )
+    async def _load(self, model: str) -> Embedding:
+        self.health.fail("embedding", Reason.MODEL_LOADING, f"loading '{model}'")
+        return await self._until("embedding", lambda: self.generations.load(model))
 
     def _note_model(self) -> None:
-        if self.embedding is not None:
-            message = f"{self.embedding.model}, {self.embedding.dimension} dimensions"
+        if self.embedding is None:
+            return
+        model, named = self.embedding.model, self.generations.named
+        message = f"{model}, {self.embedding.dimension} dimensions"
+        if model == named:
             self.health.succeed("embedding", Reason.MODEL_LOADED, message)
+            return
+        message += f"; the MemoryStore names '{named}', which is used after `simplemem reembed --model {named}`"
+        self.health.succeed("embedding", Reason.MODEL_MISMATCH, message)
 
     async def _until(self, check: str, call: Callable[[], Awaitable[Result]]) -> Result:
         """Call until it succeeds, telling each failure at /readyz."""
@@ -220,7 +251,7 @@ class Service:
                 return await call()
             except Exception as error:  # noqa: BLE001 - a part that cannot start is told and tried again
                 failures += 1
-                name = "embedding" if isinstance(error, IdentityMismatchError) else check
+                name = "embedding" if isinstance(error, IdentityMismatchError | ModelNotFoundError) else check
                 found = failure_reason(error, is_bucket=self._is_bucket)
                 if self.health.fail(name, found, describe(error)):
                     logger.warning(
@@ -240,14 +271,15 @@ class Service:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._awaited.wait(), pause.total_seconds())
             self._awaited.clear()
+            await self._keep_up()
             before = self.index_version
             await self._until("index", self._catch_up)
             pause = INDEX_POLL if self.index_version != before else min(1.5 * pause, INDEX_POLL_IDLE)
 
-    async def _check_storage(self, parts: Parts) -> None:
+    async def _check_storage(self, blobs: BlobStore) -> None:
         while True:
             try:
-                await parts.blobs.check()
+                await blobs.check()
                 self._note_storage()
                 pause = STORAGE_CHECK
             except StorageUnavailableError as error:
@@ -260,25 +292,26 @@ class Service:
         reason = Reason.BUCKET_REACHABLE if self._is_bucket else Reason.VOLUME_BOUND
         self.health.succeed("storage", reason, "can be written")
 
-    async def _measure(self, parts: Parts) -> None:
+    async def _measure(self) -> None:
         while True:
-            try:
-                self.counts = await parts.storage.counts()
-            except StorageUnavailableError as error:
-                logger.debug("figures not read", extra={"error": str(error)})
-            self._publish(parts)
+            if self.parts is not None:
+                try:
+                    self.counts = await self.parts.storage.counts()
+                except StorageUnavailableError as error:
+                    logger.debug("figures not read", extra={"error": str(error)})
+                self._publish()
             await asyncio.sleep(STATISTICS_INTERVAL.total_seconds())
 
-    def _publish(self, parts: Parts) -> None:
+    def _publish(self) -> None:
         metrics = self.metrics
         metrics.entries.set(self.counts.entries)
         metrics.turns.set(self.counts.turns)
         metrics.storage_bytes.set(self.counts.size_bytes)
         metrics.ready.set(self.health.is_ready)
         metrics.index_lag_rows.set(self.lag(self.counts.entries))
-        if parts.worker is not None:
-            metrics.pending_turns.set(parts.worker.pending_turns)
-            metrics.oldest_pending_seconds.set(parts.worker.oldest_pending_seconds(time.time_ns()))
+        if self._worker is not None:
+            metrics.pending_turns.set(self._worker.pending_turns)
+            metrics.oldest_pending_seconds.set(self._worker.oldest_pending_seconds(time.time_ns()))
 
     async def _refresh_tokens(self) -> None:
         while True:

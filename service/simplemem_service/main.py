@@ -17,6 +17,7 @@ from simplemem_service.api import (
     import_lines,
     memories,
     operations,
+    reembed,
     retrieve,
 )
 from simplemem_service.api.mcp_gateway import McpGateway
@@ -53,7 +54,7 @@ def create_app(config: Config) -> FastAPI:
     app.add_middleware(RequestIdMiddleware)
     app.include_router(health.router)
     if config.role.serves:
-        for module in (compress, operations, retrieve, memories, changes, export, import_lines):
+        for module in (compress, operations, retrieve, memories, changes, reembed, export, import_lines):
             app.include_router(module.router, responses=COMMON)
     if gateway is not None:
         # A route and no mount, which would redirect /mcp to /mcp/.

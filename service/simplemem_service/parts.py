@@ -16,6 +16,7 @@ from simplemem_service.storage.blobs import BlobStore
 if TYPE_CHECKING:
     from simplemem_service.cache.cached_retriever import AnyRetriever
     from simplemem_service.index.follow import Follower
+    from simplemem_service.ingest.reembed_jobs import Jobs
     from simplemem_service.ingest.worker import Worker
 
 
@@ -41,3 +42,7 @@ class Parts:
     """The language models; None in Rules mode."""
     budget: Budget | None = None
     """What they cost and may cost; None in Rules mode."""
+    jobs: Jobs | None = None
+    """Re-embeddings; None where the parts were made without a way to load another model."""
+    generation: int = 0
+    """The store's generation that these parts answer with."""

@@ -191,6 +191,9 @@ class DroppedOut(BaseModel):
         return cls.model_construct(turn_ids=dropped.turn_ids, **terms)
 
 
+_SHOWN = ("operation_id", "kind", "state", "turns", "done", "total")
+
+
 class OperationOut(BaseModel):
     """How far an operation has come; Succeeded once its effect is seen through this address."""
 
@@ -209,6 +212,8 @@ class OperationOut(BaseModel):
                     "deleted": 0,
                     "error": None,
                     "receipt": None,
+                    "done": None,
+                    "total": None,
                 }
             ]
         }
@@ -225,12 +230,14 @@ class OperationOut(BaseModel):
     deleted: int
     error: str | None = None
     receipt: ReceiptOut | None = None
+    done: int | None = None
+    total: int | None = None
 
     @classmethod
     def fields_of(cls, status: OperationStatus) -> dict[str, Any]:
         """The fields of an operation that are shown."""
         result = status.result
-        fields: dict[str, Any] = {name: getattr(status, name) for name in ("operation_id", "kind", "state", "turns")}
+        fields: dict[str, Any] = {name: getattr(status, name) for name in _SHOWN}
         for name in ("entries", "dropped", "unchanged", "deleted"):
             fields[name] = getattr(result, name) if result else 0
         windows = result.dropped_windows if result else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -57,6 +57,7 @@ async def get_status(_caller: Reader, service: ServiceOf, parts: PartsOf) -> dic
     """What the store holds and how far it is behind."""
     store = parts.store
     counts = await parts.storage.counts()
+    progress = await parts.jobs.progress() if parts.jobs else None
     follower, worker = parts.follower, parts.worker
     return {
         "name": store.name,
@@ -67,7 +68,9 @@ async def get_status(_caller: Reader, service: ServiceOf, parts: PartsOf) -> dic
         "entries": counts.entries,
         "turns": counts.turns,
         "storage_bytes": counts.size_bytes,
-        "model": store.embedding.model,
+        "model": service.embedding.model if service.embedding else store.embedding.model,
+        "generation": parts.generation,
+        "reembedding": asdict(progress) if progress else None,
         "dimension": service.dimension,
         "lexical": store.lexical,
         "llm_mode": store.llm.mode,

@@ -21,7 +21,7 @@ from simplemem_service.errors import NotFoundError, OperationFailedError
 from simplemem_service.ingest.identity import digest, owner_digest
 from simplemem_service.ingest.journal import idempotency_hash
 from simplemem_service.lifecycle import Service
-from simplemem_service.models.operation import Operation, OperationState, OperationStatus, Payload
+from simplemem_service.models.operation import Operation, OperationKind, OperationState, OperationStatus, Payload
 from simplemem_service.parts import Parts
 
 router = APIRouter(tags=["operations"])
@@ -96,11 +96,24 @@ ChangeOf = Annotated[Change, Depends(_change)]
 
 async def read_status(service: Service, parts: Parts, operation_id: str) -> OperationStatus:
     """The operation, Running until this pod's views have caught up with what it wrote."""
-    status = await parts.journal.read_operation(operation_id)
+    status = await _recorded(parts, operation_id)
+    if status.kind is OperationKind.REEMBED and parts.jobs is not None:
+        return await parts.jobs.complete(status, parts.generation)
     if status.result is not None and not status.result.error and status.result.version > service.index_version:
         service.hurry()
         return replace(status, state=OperationState.RUNNING)
     return status
+
+
+async def _recorded(parts: Parts, operation_id: str) -> OperationStatus:
+    """What the journal says, or longer than it is kept there, the record of a re-embedding."""
+    try:
+        return await parts.journal.read_operation(operation_id)
+    except NotFoundError:
+        known = await parts.jobs.recall(operation_id) if parts.jobs is not None else None
+        if known is None:
+            raise
+        return known
 
 
 async def wait_ended(service: Service, parts: Parts, operation_id: str, timeout: timedelta) -> OperationStatus:  # noqa: ASYNC109 - polls

@@ -82,6 +82,16 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compress", action="store_true", help="make memories of the turns, instead of keeping them")
 
 
+def add_reembed(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `reembed`."""
+    _add_service(parser)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", help="the model to go over to, as spec.embedding.model names it")
+    what.add_argument("--rollback", action="store_true", help="use the vectors of before again")
+    what.add_argument("--drop-old", action="store_true", help="let go of the vectors of before, and of the way back")
+    parser.add_argument("--wait", action="store_true", help="show the progress, and end once all searches use them")
+
+
 def add_bench(parser: argparse.ArgumentParser) -> None:
     """Arguments of `bench`."""
     _add_service(parser)

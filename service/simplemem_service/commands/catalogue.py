@@ -38,6 +38,7 @@ COMMANDS = (
     Command("status", "show what a store holds and how far it is behind", arguments.add_status, "status"),
     Command("export", "write everything that is remembered to a file", arguments.add_export, "export"),
     Command("import", "take over what an export wrote", arguments.add_import, "take_over"),
+    Command("reembed", "move to the vectors of another model, or back", arguments.add_reembed, "reembed"),
     Command("bench", "measure a running service", arguments.add_bench, "bench"),
     Command("completion", "print the completion script of a shell", arguments.add_completion, "completion"),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from simplemem_service.errors import ReembedError
 from simplemem_service.ingest.attempts import Attempts
 from simplemem_service.ingest.given import GivenEntries
 from simplemem_service.ingest.recompress import Recompressor
+from simplemem_service.ingest.reembed import Reembedder
 from simplemem_service.ingest.remember import Rememberer
 from simplemem_service.ingest.removals import Removals
 from simplemem_service.ingest.synthesizer import Synthesizer
@@ -20,11 +22,12 @@ from simplemem_service.models.operation import (
     OperationKind,
     OperationResult,
     RecompressPayload,
+    ReembedPayload,
     SynthesizePayload,
     UndoPayload,
 )
 
-_ADDING = frozenset({OperationKind.ENTRIES, OperationKind.RECOMPRESS})
+_ADDING = frozenset({OperationKind.ENTRIES, OperationKind.RECOMPRESS, OperationKind.REEMBED})
 """Kinds that leave existing entries as they are."""
 
 
@@ -37,6 +40,8 @@ class Applier:
         Who does the kinds.
     attempts
         Counts the tries of operations that fail.
+    reembedder
+        Goes over to other vectors; None where the store has no way to.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Applier:
         *,
         recompressor: Recompressor,
         attempts: Attempts,
+        reembedder: Reembedder | None = None,
     ) -> None:
         self._rememberer = rememberer
         self._given = given
@@ -57,6 +63,7 @@ class Applier:
         self._synthesizer = synthesizer
         self._recompressor = recompressor
         self._attempts = attempts
+        self._reembedder = reembedder
 
     async def apply(self, operations: Sequence[JournaledOperation]) -> dict[str, OperationResult]:
         """How each operation ended, by its id; those of turns that follow each other share their commits."""
@@ -98,6 +105,10 @@ class Applier:
                 return await self._synthesizer.rerun(accepted)
             case RecompressPayload():
                 return await self._recompressor.apply(accepted)
+            case ReembedPayload() as payload:
+                if self._reembedder is None:
+                    raise ReembedError("this writer has no way to load another model")
+                return await self._reembedder.accept(accepted, payload)
             case _:
                 return (await self._rememberer.apply([accepted]))[accepted.operation_id]
 

@@ -73,7 +73,7 @@ class GivenEntries:
         fresh = [entry for entry_id, entry in entries.items() if entry_id not in known]
         first = await self._positions.take_entries(len(fresh))
         numbered = [replace(entry, position=position) for position, entry in enumerate(fresh, start=first)]
-        version = await self._storage.add_entries(await self._embed_in_sessions(numbered))
+        version = await self._storage.add_entries(await self.embed(numbered))
         unchanged = len(payload.entries) - len(fresh)
         done = _succeeded(OperationKind.ENTRIES, entries=len(fresh), version=version, unchanged=unchanged)
         return replace(done, turns=len(operation.turns))
@@ -123,10 +123,11 @@ class GivenEntries:
         before = await self._storage.entries_before(entry, CONTEXT_TURNS)
         return (await self._embed_after([entry], before))[0]
 
-    async def _embed_in_sessions(self, entries: Sequence[Entry]) -> list[EmbeddedEntry]:
-        sessions: dict[str, list[Entry]] = {}
+    async def embed(self, entries: Sequence[Entry]) -> list[EmbeddedEntry]:
+        """Entries that follow each other in their sessions, with the vectors of their words."""
+        sessions: dict[tuple[str, str], list[Entry]] = {}
         for entry in entries:
-            sessions.setdefault(entry.session_id, []).append(entry)
+            sessions.setdefault((entry.user_id, entry.session_id), []).append(entry)
         found: list[EmbeddedEntry] = []
         for members in sessions.values():
             before = await self._storage.entries_before(members[0], CONTEXT_TURNS)

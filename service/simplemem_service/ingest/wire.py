@@ -27,6 +27,8 @@ from simplemem_service.models.operation import (
     OperationState,
     Payload,
     Receipt,
+    ReembedAction,
+    ReembedPayload,
 )
 
 _PAYLOAD_OF = {kind: payload for payload, kind in KIND_OF.items()}
@@ -133,6 +135,8 @@ def _decode_payload(kind: OperationKind, encoded: Mapping[str, Any]) -> Payload:
         return EditPayload(encoded["entry_id"], changes)
     if kind is OperationKind.DELETE:
         return DeletePayload(tuple(encoded["entry_ids"]))
+    if kind is OperationKind.REEMBED:
+        return ReembedPayload(ReembedAction(encoded["action"]), encoded["model"])
     return _PAYLOAD_OF[kind](**encoded)
 
 

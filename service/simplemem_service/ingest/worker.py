@@ -27,6 +27,7 @@ from simplemem_service.ingest.merger import Merger
 from simplemem_service.ingest.positions import Positions
 from simplemem_service.ingest.receipts import Receipts
 from simplemem_service.ingest.recompress import Recompressor
+from simplemem_service.ingest.reembed import Reembedder
 from simplemem_service.ingest.remember import Rememberer
 from simplemem_service.ingest.removals import EraseHook, Removals
 from simplemem_service.ingest.segment import parse_segment_name
@@ -62,6 +63,8 @@ class Worker:
         Sessions compressed at the same time.
     clock
         The time that entries are stamped with, aware.
+    reembedder
+        Goes over to other vectors; None where the store has no way to.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Worker:
         model: LanguageModel | None = None,
         workers: int,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        reembedder: Reembedder | None = None,
     ) -> None:
         self._journal = journal
         self._lease = lease
@@ -109,7 +113,11 @@ class Worker:
             self._synthesizer,
             recompressor=self._recompressor,
             attempts=attempts,
+            reembedder=reembedder,
         )
+        self._reembedder = reembedder
+        if reembedder is not None:
+            reembedder.on_ready = journal.appended.set
         self._upkeep = Upkeep(storage, upkeep, receipts, self._removals)
         self._busy_passes = 0
         self._stopping = asyncio.Event()
@@ -119,6 +127,8 @@ class Worker:
         """Turns in the journal that are not written yet."""
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each commit, to wake whoever follows the table."""
+        self.on_end: Callable[[], None] = lambda: None
+        """Called at the end: the store may have gone over to other vectors, which need another worker."""
 
     @property
     def erase_hooks(self) -> list[EraseHook]:
@@ -139,8 +149,10 @@ class Worker:
                     has_worked = await self.run_once()
                     await self._improve(has_worked=has_worked)
                     await self._upkeep.work()
+                    if self._reembedder is not None and await self._reembedder.step():
+                        break
                 except Exception as error:  # noqa: BLE001 - whatever fails is told and tried again
-                    self._forget()
+                    await self._forget()
                     self._tell(health, error)
                     failures = 0 if isinstance(error, LeaseLostError) else failures + 1
                     await self._pause(back_off(failures) if failures else constants.LEASE_POLL.total_seconds())
@@ -152,9 +164,12 @@ class Worker:
         finally:
             if self._merger is not None:
                 await self._merger.stop()
+            if self._reembedder is not None:
+                await self._reembedder.pause()
             with contextlib.suppress(ServiceError):
                 await self._lease.release()
             self._idle.set()
+            self.on_end()
 
     async def stop(self) -> None:
         """Finish the batch in progress and let the next writer begin."""
@@ -230,8 +245,10 @@ class Worker:
         await self._journal.sync()
         await asyncio.gather(*map(self._journal.finish, group, ended))
 
-    def _forget(self) -> None:
+    async def _forget(self) -> None:
         """Read everything anew after a failure: another process may have written meanwhile."""
+        if self._reembedder is not None:
+            await self._reembedder.pause()
         self._rememberer.forget()
         self._synthesizer.forget()
         self._positions.forget()

@@ -13,6 +13,7 @@ and applied by the one writer in the order of the journal. What it does follows 
     SynthesizePayload     Synthesize   look again for entries of the user that supersede each other
     UndoPayload           Undo         take back what one operation or synthesis did to existing entries
     RecompressPayload     Recompress   bring back dropped turns of the user that the threshold of today would keep
+    ReembedPayload        Reembed      begin to make the vectors of all users' entries by another model, or go back
 
 An operation concerns one user: an entry of somebody else is as good as absent (an edit of it ends Failed, "entry '...'
 does not exist"). For a request:
@@ -69,6 +70,8 @@ class OperationKind(StrEnum):
     """Take back one operation or synthesis."""
     RECOMPRESS = "Recompress"
     """Bring back turns that were dropped."""
+    REEMBED = "Reembed"
+    """Go over to vectors of another model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +190,36 @@ class RecompressPayload:
     """Dropped turns of the operation's user are to be looked at again."""
 
 
+class ReembedAction(StrEnum):
+    """What becomes of the vectors."""
+
+    START = "Start"
+    """Make new ones and use them."""
+    ROLLBACK = "Rollback"
+    """Use those of before again."""
+    DROP = "Drop"
+    """Let go of those of before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedPayload:
+    """The store is to go over to other vectors; it concerns all users."""
+
+    action: ReembedAction
+    """What becomes of the vectors."""
+    model: str = ""
+    """Model of the new ones; empty where none are made."""
+
+
 Payload: TypeAlias = (
-    EntriesPayload | EditPayload | DeletePayload | ErasePayload | SynthesizePayload | UndoPayload | RecompressPayload
+    EntriesPayload
+    | EditPayload
+    | DeletePayload
+    | ErasePayload
+    | SynthesizePayload
+    | UndoPayload
+    | RecompressPayload
+    | ReembedPayload
 )
 
 KIND_OF: Mapping[type[Payload], OperationKind] = {
@@ -199,6 +230,7 @@ KIND_OF: Mapping[type[Payload], OperationKind] = {
     SynthesizePayload: OperationKind.SYNTHESIZE,
     UndoPayload: OperationKind.UNDO,
     RecompressPayload: OperationKind.RECOMPRESS,
+    ReembedPayload: OperationKind.REEMBED,
 }
 """What each payload asks for."""
 
@@ -317,3 +349,7 @@ class OperationStatus:
     """What it does."""
     owner: str = ""
     """Digest of the user's id; empty where it is not known."""
+    done: int | None = None
+    """Entries with new vectors, of a re-embedding."""
+    total: int | None = None
+    """Entries that are to have new vectors."""

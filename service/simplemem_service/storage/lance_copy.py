@@ -84,25 +84,27 @@ class EntryCopy:
             return int(await (await self._storage.entries_table()).count_rows(filters.changed_after(since)))
 
     async def read(self, since: int, after: int) -> Batch:
-        """The next entries, by position, of those written or rewritten after a version of the table in use."""
+        """The next entries, by position, of those written or rewritten after a version of the table in use; 0: all."""
+        if since:
+            entries = await self._select([filters.above("position", after), filters.changed_after(since)], SPAN)
+            return Batch(entries, entries[-1].position if entries else after)
         end = await self._storage.next_position()
         while after < end:
             last = after + SPAN
-            conditions = [filters.above("position", after), filters.below("position", last + 1)]
-            if since:
-                conditions.append(filters.changed_after(since))
-            entries = await self._select(" AND ".join(f"({one})" for one in conditions))
+            entries = await self._select([filters.above("position", after), filters.below("position", last + 1)])
             if entries:
                 return Batch(entries, last)
             after = last
         return Batch([], after)
 
-    async def _select(self, predicate: str) -> list[Entry]:
+    async def _select(self, conditions: Sequence[str], limit: int | None = None) -> list[Entry]:
+        predicate = " AND ".join(f"({one})" for one in conditions)
         async with converted():
             table = await self._storage.entries_table()
             columns = schema.present_columns(await table.schema())
             order = ColumnOrdering(column_name="position", ascending=True, nulls_first=False)
-            rows = await table.query().where(predicate).select(columns).order_by([order]).to_arrow()
+            query = table.query().where(predicate).select(columns).order_by([order])
+            rows = await (query if limit is None else query.limit(limit)).to_arrow()
         return schema.plain_entries_from_arrow(rows)
 
     async def write(self, rows: Sequence[EmbeddedEntry]) -> None:

@@ -109,14 +109,13 @@ def test_a_model_that_cannot_be_found_is_told_and_the_process_stays(tmp_path: Pa
         assert "no-such-model" in answer.json()["detail"]
 
 
-def test_a_store_of_another_model_is_refused_not_mixed(tmp_path: Path) -> None:
-    server = Server(tmp_path)
+def test_a_store_keeps_to_its_own_model_and_never_mixes(tmp_path: Path) -> None:
+    server = Server(tmp_path, {"HF_HUB_OFFLINE": "1"})
     server.data.mkdir(parents=True)
     (server.data / "identity.json").write_text('{"model": "all-mpnet-base-v2", "dimension": 768}')
     with running(server) as client:
-        eventually(lambda: server.reason("embedding") == "ModelMismatch", within=90, what="the reason at /readyz")
-        message = server.readiness()["checks"]["embedding"]["message"]
-        assert "'all-mpnet-base-v2' with 768 dimensions" in message
+        eventually(lambda: server.reason("embedding") == "ModelNotFound", within=90, what="the reason at /readyz")
+        assert "'all-mpnet-base-v2'" in server.readiness()["checks"]["embedding"]["message"]
         assert client.get("/livez").status_code == 200
 
 
