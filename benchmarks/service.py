@@ -45,6 +45,8 @@ VOCABULARY = 20_000
 TURNS_A_BATCH = 50
 CLIENTS = 16
 """Clients that ask at once where throughput is measured."""
+STOP_SECONDS = 120
+"""How long the service may take to stop before it is killed, which is told: it must be possible to start it again."""
 WARM_UP = 20
 """Questions that are asked before those that count."""
 
@@ -95,7 +97,12 @@ def service(folder: Path) -> Iterator[tuple[httpx.Client, int, float]]:
             yield client, process.pid, time.monotonic() - started
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            print("the service did not stop in time and was killed", file=sys.stderr, flush=True)
+            process.kill()
+            process.wait()
 
 
 def wait_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
