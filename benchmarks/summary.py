@@ -129,6 +129,8 @@ def _render_run(lines: Iterable[dict[str, Any]]) -> str:
 def _render_targets(figures: Sequence[dict[str, Any]]) -> str:
     aims = [(target_of(figure), figure) for figure in figures]
     aimed = [(target, figure) for target, figure in aims if target is not None]
+    if not aimed:
+        return ""
     aimed.sort(key=lambda pair: TARGETS.index(pair[0]))
     rows = ["| figure | measured | target | met | conditions |", "|---|---|---|---|---|"]
     for target, figure in aimed:
