@@ -61,7 +61,7 @@ class Traffic:
         with httpx.Client(base_url=url, timeout=30) as client:
             while not self._stop.is_set():
                 number = (number + 37) % ENTRIES
-                body = {"query": f"Where is parcel number {number}?", "user_id": "ada", "top_k": 5}
+                body = {"query": f"Where is parcel number {number}?", "filter": {"user_id": "ada"}, "top_k": 5}
                 answer = client.post("/v1/search", json=body)
                 if answer.status_code != 200 or not answer.json()["results"]:
                     self.failures.append(answer.text[:200])
@@ -107,7 +107,7 @@ def check_whole(client: httpx.Client, model: str, traffic: Traffic) -> None:
 
     eventually(settled, within=30, what="all turns")
     assert client.get("/v1/status").json()["model"] == model
-    body = {"query": "Where is parcel number 123?", "user_id": "ada", "top_k": 3}
+    body = {"query": "Where is parcel number 123?", "filter": {"user_id": "ada"}, "top_k": 3}
     found = client.post("/v1/search", json=body).json()["results"]
     assert any("t123" in entry["sources"] for entry in found)
     assert traffic.failures == []
@@ -147,7 +147,9 @@ def test_a_store_moves_on_is_killed_moves_back_and_loses_nothing(
         status = client.get("/v1/status").json()
         assert (status["model"], status["entries"]) == (MINILM, ENTRIES + len(traffic.acknowledged) - 1)
         assert client.get(f"/v1/entries/{entry}").status_code == 404
-        found = client.post("/v1/search", json={"query": "Whom did I meet at a gate?", "user_id": "ada"}).json()
+        found = client.post(
+            "/v1/search", json={"query": "Whom did I meet at a gate?", "filter": {"user_id": "ada"}}
+        ).json()
         assert any("Ben" in one["text"] for one in found["results"])
 
         assert finish(client, reembed(client, "/v1/reembed/drop"))["state"] == "Succeeded"
