@@ -201,6 +201,7 @@ def _redis(spec: MemoryStoreSpec, tier: Tier) -> ResolvedRedis | None:
         managed_replicas=(managed.replicas or 3) if managed else 0,
         managed_memory=(managed.memory if managed else None) or "16Gi",
         url_secret_name=url_secret_name,
+        password_secret_name=managed.password_secret_name if managed else None,
     )
 
 

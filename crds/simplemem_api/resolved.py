@@ -171,6 +171,8 @@ class ResolvedRedis(Part):
     """Memory a managed node."""
     url_secret_name: str | None
     """Secret with REDIS_URL of an existing one."""
+    password_secret_name: str | None = None
+    """Secret with REDIS_PASSWORD of the managed one; None: no password."""
 
 
 class ResolvedBackup(Part):

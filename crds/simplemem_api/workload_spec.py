@@ -158,6 +158,8 @@ class ManagedRedis(Part):
     """Nodes; default 3."""
     memory: SizeQuantity | None = None
     """Memory a node; default 16Gi."""
+    password_secret_name: Name | None = None
+    """Secret with REDIS_PASSWORD, of letters, digits and -._~; default: no password, only the store's pods get in."""
 
 
 class RedisSpec(Part):

@@ -14,12 +14,13 @@ from simplemem_api.in_force import blocking_reason, not_in_force
 from simplemem_api.resolved import ResolvedStore, StorageKind
 from simplemem_operator import names
 from simplemem_operator.builders.embedding import EMBEDDING
+from simplemem_operator.builders.redis import REDIS
 from simplemem_operator.models.observed import Observed
 
 Verdict = tuple[bool | None, str, str]
 """Whether a condition holds (None: unknown), its reason and its message."""
 
-HELPERS = frozenset({EMBEDDING})
+HELPERS = frozenset({EMBEDDING, REDIS})
 """Components that make a store faster; it answers without them."""
 
 CHECK_REASONS = frozenset(str(reason) for reason in Reason)

@@ -16,6 +16,9 @@ NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 POD_URL = "http://{ip}:{port}/readyz"
 """Where a pod tells how it is, to an operator in the cluster."""
 
+DEFAULT_REDIS_IMAGE = "redis:7"
+"""Image of managed caches where none is named."""
+
 DEFAULT_IMAGE = "ghcr.io/simplemem/simplemem-service:0.1.0"
 """Image of the service where none is named."""
 
@@ -60,6 +63,7 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
     parser.add_argument(
         "--service-image-pull-policy", default="IfNotPresent", choices=["Always", "IfNotPresent", "Never"]
     )
+    parser.add_argument("--redis-image", default=DEFAULT_REDIS_IMAGE, help="image of managed caches: Redis 7 or later")
     parser.add_argument("--embedding-image", default="", help="image of the embedding pods; default: --service-image")
     parser.add_argument("--resync-seconds", type=_seconds, default=300.0, help="how often a quiet store is looked at")
     parser.add_argument("--poll-seconds", type=_seconds, default=30.0, help="how often pods give their figures")
@@ -81,7 +85,12 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
         kubeconfig=parsed.kubeconfig,
         namespaces=tuple(dict.fromkeys(parsed.namespace)),
         selector=parsed.selector,
-        images=Images(parsed.service_image, parsed.service_image_pull_policy, parsed.embedding_image),
+        images=Images(
+            parsed.service_image,
+            parsed.service_image_pull_policy,
+            redis=parsed.redis_image,
+            embedding=parsed.embedding_image,
+        ),
         resync_seconds=parsed.resync_seconds,
         poll_seconds=min(parsed.poll_seconds, parsed.resync_seconds),
         watch_seconds=round(parsed.watch_seconds),

@@ -13,6 +13,13 @@ PORT = 8000
 REDIS_URL = "REDIS_URL"
 """Key of a cache's Secret, and variable of the container that holds it."""
 
+REDIS_PASSWORD = "REDIS_PASSWORD"  # noqa: S105 - a name, not a password
+"""Key of a managed cache's Secret, and variable of the containers that hold it."""
+REDIS_PORT = 6379
+"""Port of a managed cache."""
+REDIS_BUS_PORT = 16379
+"""Port by which the nodes of a managed cache speak to each other."""
+
 SERVICE_PORT = 80
 """Port of a store's Service."""
 

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 SECRET_FIELDS = frozenset(
-    {"secretName", "credentialsSecretName", "apiKeySecretName", "tokenSecretName", "urlSecretName"}
+    {
+        "secretName",
+        "credentialsSecretName",
+        "apiKeySecretName",
+        "tokenSecretName",
+        "urlSecretName",
+        "passwordSecretName",
+    }
 )
 """Fields of a spec that name a Secret."""
 

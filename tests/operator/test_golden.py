@@ -21,7 +21,7 @@ CASES = sorted(path.parent for path in DATA.glob("*/input.yaml"))
 def children_of(case: Path) -> dict[str, Any]:
     store = resolve(load_store((case / "input.yaml").read_text()))
     hashes = dict.fromkeys(secrets_of(store), "0123456789abcdef")
-    images = Images("example.com/simplemem-service:1")
+    images = Images("example.com/simplemem-service:1", redis="example.com/redis:7")
     desired = Desired(store, "11111111-2222-3333-4444-555555555555", images, hashes, "simplemem-system")
     return {"applied": build_children(desired), "notInForce": build_children_not_in_force(desired)}
 

@@ -12,7 +12,7 @@ from simplemem_operator.builders.horizontal_pod_autoscaler import build_horizont
 from simplemem_operator.builders.network_policy import build_network_policy
 from simplemem_operator.builders.persistent_volume_claim import build_persistent_volume_claim
 from simplemem_operator.builders.pod_disruption_budget import build_pod_disruption_budget
-from simplemem_operator.builders.redis import build_redis_service, build_redis_stateful_set
+from simplemem_operator.builders.redis import build_redis_config_map, build_redis_service, build_redis_stateful_set
 from simplemem_operator.builders.service import build_service
 from simplemem_operator.builders.service_account import build_service_account
 from simplemem_operator.builders.service_monitor import build_service_monitor
@@ -27,6 +27,9 @@ BUILDERS: tuple[Builder, ...] = (
     build_network_policy,
     build_persistent_volume_claim,
     build_service,
+    build_redis_config_map,
+    build_redis_service,
+    build_redis_stateful_set,
     build_ingest_deployment,
     build_retrieval_deployment,
     build_embedding_service,
@@ -37,8 +40,6 @@ BUILDERS: tuple[Builder, ...] = (
 """In order of application: what others refer to comes first."""
 
 NOT_IN_FORCE: tuple[Builder, ...] = (
-    build_redis_service,
-    build_redis_stateful_set,
     build_backup_cron_job,
     build_service_monitor,
 )

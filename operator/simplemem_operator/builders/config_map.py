@@ -28,5 +28,6 @@ def render_store(store: ResolvedStore) -> str:
     document["autoscaling"] = None
     document["suspend"] = False
     document["embedding"]["gpu"] = None
+    document["redis"] = None
     document["retrieval"]["replicas"] = 1
     return json.dumps(document, indent=1, sort_keys=True) + "\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 from simplemem_operator import labels
 from simplemem_operator.builders.common import build_object
-from simplemem_operator.constants import PORT
+from simplemem_operator.constants import PORT, REDIS_BUS_PORT, REDIS_PORT
 from simplemem_operator.models.desired import Desired, Manifest
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -25,6 +25,8 @@ def build_network_policy(desired: Desired) -> Manifest:
     ingress = [{"from": sources, "ports": [_port(PORT)]}] if sources else []
     own = {"app.kubernetes.io/name": labels.NAME, labels.INSTANCE_LABEL: store.name}
     ports = [PORT] if store.embedding.gpu is not None else []
+    if store.redis is not None and store.redis.managed_replicas:
+        ports += [REDIS_PORT, REDIS_BUS_PORT]
     if ports:
         # The store's own pods among themselves, wherever else requests may come from.
         ingress.append({"from": [{"podSelector": {"matchLabels": own}}], "ports": [_port(port) for port in ports]})

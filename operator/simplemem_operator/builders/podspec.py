@@ -18,6 +18,8 @@ from simplemem_operator.constants import (
     GRACE_SECONDS,
     MODELS_FOLDER,
     PORT,
+    REDIS_PASSWORD,
+    REDIS_PORT,
     REDIS_URL,
     SECRET_HASH,
     START_SECONDS,
@@ -57,6 +59,8 @@ def build_pod_template(desired: Desired, component: str, role: str) -> Manifest:
         "spec": {
             "serviceAccountName": store.name,
             "automountServiceAccountToken": False,
+            # A Service called `simplemem` would set SIMPLEMEM_PORT, which is a setting of ours.
+            "enableServiceLinks": False,
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "securityContext": {
                 "runAsNonRoot": True,
@@ -83,6 +87,9 @@ def secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
     if store.redis is not None and store.redis.url_secret_name:
         name = store.redis.url_secret_name
         wanted[name] = (*wanted.get(name, ()), REDIS_URL)
+    if store.redis is not None and store.redis.password_secret_name:
+        name = store.redis.password_secret_name
+        wanted[name] = (*wanted.get(name, ()), REDIS_PASSWORD)
     if store.llm.secret_name:
         wanted.setdefault(store.llm.secret_name, ())
     if store.access.token_secret_name:
@@ -152,10 +159,23 @@ def _environment(store: ResolvedStore, role: str) -> list[dict[str, Any]]:
             {"name": key, "valueFrom": {"secretKeyRef": {"name": s3.credentials_secret_name, "key": key}}}
             for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
         ]
-    if store.redis is not None and store.redis.url_secret_name:
-        source = {"secretKeyRef": {"name": store.redis.url_secret_name, "key": REDIS_URL}}
-        env.append({"name": REDIS_URL, "valueFrom": source})
-    return env
+    return [*env, *_redis_environment(store)]
+
+
+def _redis_environment(store: ResolvedStore) -> list[dict[str, Any]]:
+    redis = store.redis
+    if redis is None:
+        return []
+    if redis.url_secret_name:
+        source = {"secretKeyRef": {"name": redis.url_secret_name, "key": REDIS_URL}}
+        return [{"name": REDIS_URL, "valueFrom": source}]
+    place = f"{names.redis(store.name)}:{REDIS_PORT}"
+    if not redis.password_secret_name:
+        return [{"name": REDIS_URL, "value": f"redis://{place}"}]
+    source = {"secretKeyRef": {"name": redis.password_secret_name, "key": REDIS_PASSWORD}}
+    # The kubelet puts the password in; it stands in no object.
+    url = f"redis://:$({REDIS_PASSWORD})@{place}"
+    return [{"name": REDIS_PASSWORD, "valueFrom": source}, {"name": REDIS_URL, "value": url}]
 
 
 def _mounts(store: ResolvedStore) -> list[dict[str, Any]]:

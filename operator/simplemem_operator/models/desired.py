@@ -21,6 +21,8 @@ class Images:
     """Image of the service."""
     pull_policy: str = "IfNotPresent"
     """When the kubelet pulls it."""
+    redis: str = ""
+    """Image of Redis, 7.0 or later, for managed caches."""
     embedding: str = ""
     """Image of the service for the embedding pods, such as one with torch for CUDA; empty: the service's."""
 
