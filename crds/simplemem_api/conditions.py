@@ -69,5 +69,7 @@ class Reason(StrEnum):
     """An object with a child's name belongs to somebody else and is left alone."""
     FORBIDDEN = "Forbidden"
     """The operator's role lacks a verb; the message names it."""
+    REFUSED = "Refused"
+    """The API server refuses an object, such as by a quota or an admission rule; the message has its words."""
     API_ERROR = "ApiError"
-    """The API server refused or did not answer; the pass is retried."""
+    """The API server did not answer, or failed; the pass is retried."""

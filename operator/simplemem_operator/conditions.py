@@ -133,6 +133,7 @@ def _retrieval(findings: Findings) -> Verdict:
     deployment = observed.child("Deployment", names.retrieval(store.name))
     if deployment is None:
         return None, Reason.RECONCILING, "no pods yet"
+    waiting += _refused_pods(deployment)
     status = deployment.get("status", {})
     wanted = int(deployment["spec"].get("replicas", 1))
     ready = int(status.get("readyReplicas", 0))
@@ -143,6 +144,16 @@ def _retrieval(findings: Findings) -> Verdict:
     if waiting:
         return False, Reason.PODS_FAILING, "; ".join(waiting)
     return False, Reason.PODS_NOT_READY, f"{min(ready, wanted)} of {wanted} pods answer"
+
+
+def _refused_pods(deployment: Mapping[str, Any]) -> list[str]:
+    """Why pods cannot even be made, such as by a quota, in the API server's words."""
+    conditions = deployment.get("status", {}).get("conditions") or ()
+    return [
+        str(found.get("message", ""))[:512]
+        for found in conditions
+        if found["type"] == "ReplicaFailure" and found["status"] == "True"
+    ]
 
 
 def _worst_check(observed: Observed, name: str) -> Mapping[str, Any] | None:

@@ -2,7 +2,7 @@
 
 A watch is asked to end after a while and is taken for dead when it is silent for a little longer, so a connection that
 was cut without a word is replaced within that time. Where the API server no longer has the version to go on from, a
-list comes first. An API that the cluster lacks is looked for again now and then.
+list comes first. An API that the cluster lacks is looked for as often as a watch would be renewed.
 """
 
 from __future__ import annotations
@@ -31,9 +31,6 @@ RETRY_MOST_SECONDS = 15.0
 
 SHORT_SECONDS = 0.5
 """Life of a watch that counts as a failure, in seconds."""
-
-UNSERVED_SECONDS = 60.0
-"""How often a missing API is looked for, in seconds."""
 
 
 class Informer:
@@ -170,6 +167,6 @@ class Informer:
             log.warning("kind cannot be read", extra={"kind": self.kind.name, "error": str(error)})
 
     def _wait(self, failures: int) -> None:
-        most = min(RETRY_MOST_SECONDS, 0.25 * 2.0 ** min(failures, 8)) if self.is_served else UNSERVED_SECONDS
+        most = min(RETRY_MOST_SECONDS, 0.25 * 2.0 ** min(failures, 8)) if self.is_served else self._watch_seconds
         if failures:
             self._stopping.wait(most * random.uniform(0.5, 1))  # noqa: S311

@@ -40,7 +40,7 @@ UNREADY_MOST_SECONDS = 15.0
 UNREADY_RESYNC_SECONDS = 60.0
 """How often a store that is not Ready is looked at when nothing happens, in seconds."""
 
-FIRST_ANSWER_SECONDS = 5.0
+FIRST_ANSWER_SECONDS = 30.0
 """How long the first pass over a store waits for its pods' word, in seconds: without it, it would undo the status."""
 
 ASK_SECONDS = 0.5

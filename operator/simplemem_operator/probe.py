@@ -10,6 +10,7 @@ and nobody else anything. A pass reads the last answers and never waits for one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,10 +25,16 @@ from simplemem_operator.models.desired import Manifest
 from simplemem_operator.object_cache import Key
 
 TIMEOUT = aiohttp.ClientTimeout(total=3, connect=1)
-"""How long a pod may take to answer, in seconds; a pod that is slower says nothing this time."""
+"""How long a pod may take to answer, in seconds."""
+
+ATTEMPTS = 2
+"""How often a pod is asked before it counts as silent: one lost answer must not turn a store's conditions."""
+
+AGAIN_SECONDS = 1.0
+"""Time between the two, in seconds."""
 
 AT_ONCE = 128
-"""Questions on their way at the same time; half of a thousand hanging pods are through within 12 s."""
+"""Questions on their way at the same time; a thousand hanging pods are through within a minute."""
 
 PROXIED_AT_ONCE = 8
 """The same by way of the API server, each of which takes a thread."""
@@ -85,13 +92,15 @@ class Prober:
             await self._session.close()
 
     async def _ask(self, pod: Manifest) -> Report:
-        async with self._limit:
-            try:
-                text = await (self._ask_pod(pod) if self._url else self._ask_through_proxy(pod))
-                report = json.loads(text)
-            except (aiohttp.ClientError, OperatorError, OSError, TimeoutError, ValueError):
-                return {}
-        return report if isinstance(report, dict) else {}
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(AGAIN_SECONDS)
+            async with self._limit:
+                with contextlib.suppress(aiohttp.ClientError, OperatorError, OSError, TimeoutError, ValueError):
+                    text = await (self._ask_pod(pod) if self._url else self._ask_through_proxy(pod))
+                    report = json.loads(text)
+                    return report if isinstance(report, dict) else {}
+        return {}
 
     async def _ask_pod(self, pod: Manifest) -> str:
         if self._session is None:

@@ -26,7 +26,14 @@ from simplemem_operator.caches import Caches
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.conditions import Findings, Verdict, blocker
 from simplemem_operator.diff import diff
-from simplemem_operator.errors import ForbiddenError, NotFoundError, OperatorError, PermanentError, StoreGoneError
+from simplemem_operator.errors import (
+    ForbiddenError,
+    NotFoundError,
+    OperatorError,
+    PermanentError,
+    RefusedError,
+    StoreGoneError,
+)
 from simplemem_operator.events import build_event
 from simplemem_operator.kinds import KINDS, STORES
 from simplemem_operator.models.desired import Desired, Images, Manifest
@@ -111,8 +118,7 @@ class Reconciler:
         except OperatorError as error:
             metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
             log.warning("pass failed", extra={"store": f"{namespace}/{name}", "error": str(error)})
-            reason = Reason.FORBIDDEN if isinstance(error, ForbiddenError) else Reason.API_ERROR
-            failure = (False, reason, str(error))
+            failure = (False, _reason(error), str(error))
         status = build_status(Findings(store, observed, failure), *self._basis(manifest))
         outcome = self._publish(manifest, status, has_failed=failure is not None)
         if observed.foreign:
@@ -219,6 +225,12 @@ class Reconciler:
         if "cost" in status:
             metrics.STORE_COST.labels(namespace=namespace, name=name).set(float(status["cost"]["monthlyUSD"]))
         return Outcome(exists=True, is_ready=is_ready, has_failed=has_failed)
+
+
+def _reason(error: OperatorError) -> Reason:
+    if isinstance(error, ForbiddenError):
+        return Reason.FORBIDDEN
+    return Reason.REFUSED if isinstance(error, RefusedError) else Reason.API_ERROR
 
 
 def _object(manifest: Manifest) -> str:

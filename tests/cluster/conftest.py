@@ -18,6 +18,7 @@ import pytest
 
 from tests.harness.answerer import Answerer
 from tests.harness.control_plane import ControlPlane
+from tests.harness.fault_proxy import FaultProxy
 from tests.harness.kwok import FakeNode, Kwok
 from tests.harness.operator import Operator, install_access
 
@@ -56,12 +57,12 @@ class Space:
         """kubectl in the namespace."""
         return self.plane.kubectl("-n", self.name, *args, **options)
 
-    def store(self, name: str = "notes", **spec: Any) -> None:
+    def store(self, name: str = "notes", *, labels: dict[str, str] | None = None, **spec: Any) -> None:
         """Apply a MemoryStore."""
         manifest = {
             "apiVersion": "simplemem.io/v1alpha1",
             "kind": "MemoryStore",
-            "metadata": {"name": name},
+            "metadata": {"name": name, **({"labels": labels} if labels else {})},
             "spec": spec,
         }
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(manifest))
@@ -151,13 +152,44 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         operator.stop()
 
 
+@pytest.fixture(scope="session")
+def bare_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane beside which no operator runs but those of the test."""
+    with ControlPlane(tmp_path_factory.mktemp("bare")) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def bare_credentials(bare_plane: ControlPlane) -> Path:
+    return install_access(bare_plane)
+
+
 @pytest.fixture
-def bare_space(plane: ControlPlane, credentials: Path) -> Iterator[Space]:
+def bare_space(bare_plane: ControlPlane, bare_credentials: Path) -> Iterator[Space]:
     """A namespace where the test itself says when an operator runs."""
-    assert credentials.is_file()
-    space = Space(plane, f"bare-{next(NUMBERS)}")
+    assert bare_credentials.is_file()
+    space = Space(bare_plane, f"bare-{next(NUMBERS)}")
     yield space
-    plane.kubectl("delete", "namespace", space.name, "--wait=false")
+    bare_plane.kubectl("delete", "namespace", space.name, "--wait=false", "--ignore-not-found")
+
+
+@dataclass(frozen=True)
+class Rig:
+    """An operator of the test's own, for one namespace, and the proxy between it and the API server."""
+
+    space: Space
+    proxy: FaultProxy
+    operator: Operator
+
+
+@pytest.fixture
+def rig(bare_space: Space, bare_credentials: Path, tmp_path: Path) -> Iterator[Rig]:
+    with FaultProxy(bare_space.plane) as proxy:
+        kubeconfig = proxy.kubeconfig(bare_credentials, tmp_path / "proxied.kubeconfig")
+        flags = ["--namespace", bare_space.name, "--watch-seconds", "4"]
+        operator = Operator(kubeconfig, tmp_path, flags=flags)
+        yield Rig(bare_space, proxy, operator)
+        operator.process.kill()
 
 
 @pytest.fixture

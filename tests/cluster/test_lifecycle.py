@@ -37,9 +37,9 @@ def test_sixty_quiet_seconds_see_no_write(space: Space, operator: Operator) -> N
 
 
 def test_a_store_deleted_while_no_operator_runs_leaves_nothing(
-    bare_space: Space, credentials: Path, tmp_path: Path
+    bare_space: Space, bare_credentials: Path, tmp_path: Path
 ) -> None:
-    operator = Operator(credentials, tmp_path)
+    operator = Operator(bare_credentials, tmp_path)
     operator.start()
     bare_space.store(tier="Minimal", storage={"deletionPolicy": "Delete"})
     eventually(lambda: bare_space.names() == ON_A_VOLUME)

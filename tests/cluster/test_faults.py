@@ -1,0 +1,298 @@
+"""What goes wrong round the operator, what it does then, and what a user reads of it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.conftest import Rig, Space, eventually
+from tests.cluster.test_children import ON_A_VOLUME
+from tests.harness.fault_proxy import Fault, FaultProxy, Request
+from tests.harness.operator import ACCOUNT, WRITER, Operator
+
+AWAY_SECONDS = 60 if os.environ.get("SIMPLEMEM_FULL_FAULTS") else 8
+"""How long the API server is away, in seconds."""
+
+
+def started(rig: Rig) -> Rig:
+    rig.operator.start()
+    rig.space.store(tier="Minimal")
+    eventually(lambda: rig.space.names() == ON_A_VOLUME, within=30)
+    rig.space.settled()
+    return rig
+
+
+def described(space: Space, name: str = "notes") -> str:
+    """What kubectl describe prints, without its line breaks."""
+    return " ".join(space.kubectl("describe", "smem", name).split())
+
+
+def restored(space: Space) -> bool:
+    return space.names() == ON_A_VOLUME
+
+
+@contextmanager
+def role_without(space: Space, resource: str, verbs: set[str]) -> Iterator[None]:
+    """Take verbs on a resource from the operator's role."""
+    before = json.loads(space.plane.kubectl("get", "clusterrole", ACCOUNT, "-o", "json"))["rules"]
+    after: list[dict[str, Any]] = []
+    for rule in before:
+        if resource not in rule["resources"]:
+            after.append(rule)
+            continue
+        after.append({**rule, "resources": [found for found in rule["resources"] if found != resource]})
+        after.append({**rule, "resources": [resource], "verbs": [verb for verb in rule["verbs"] if verb not in verbs]})
+    after = [rule for rule in after if rule["resources"]]
+    space.plane.kubectl("patch", "clusterrole", ACCOUNT, "--type=merge", "-p", json.dumps({"rules": after}))
+    try:
+        yield
+    finally:
+        space.plane.kubectl("patch", "clusterrole", ACCOUNT, "--type=merge", "-p", json.dumps({"rules": before}))
+
+
+def test_watches_cut_without_a_word_are_replaced(rig: Rig) -> None:
+    space = started(rig).space
+    time.sleep(1)
+    rig.proxy.cut_watches()
+    space.kubectl("delete", "service", "notes")
+    space.patch("smem", "notes", {"spec": {"retrieval": {"topK": 21}}})
+    eventually(lambda: restored(space), within=30)
+    # A watch lives 4 s here and may be silent for 10 s more; 60 s and 10 s by default.
+    found = eventually(lambda: space.get("configmap", "notes-config"))
+    assert json.loads(found["data"]["store.json"])["retrieval"]["topK"] == 21
+    errors = rig.operator.metrics("simplemem_operator_watch_errors_total")
+    assert errors['simplemem_operator_watch_errors_total{error="ApiUnavailableError",kind="Service"}'] >= 1
+    assert rig.operator.healthz()[0] == 200
+
+
+def test_an_api_server_that_is_away_is_waited_for(rig: Rig) -> None:
+    space = started(rig).space
+    rig.proxy.answer = lambda _: Fault(503)
+    deadline = time.monotonic() + AWAY_SECONDS
+    space.kubectl("delete", "service", "notes")
+    while time.monotonic() < deadline:
+        assert rig.operator.healthz()[0] == 200
+        time.sleep(1)
+    rig.proxy.answer = lambda _: None
+    eventually(lambda: restored(space), within=45)
+
+
+def test_a_storm_of_errors_passes(rig: Rig) -> None:
+    space = started(rig).space
+    dice = itertools.cycle([429, 500, 0, 503, 409, 0, 500, 429])
+
+    def answer(request: Request) -> Fault | None:
+        status = next(dice)
+        if status == 409 and not request.is_write:
+            return Fault(500)
+        return Fault(status, {"Retry-After": "1"} if status == 429 else {}) if status else None
+
+    rig.proxy.answer = answer
+    space.store("late", tier="Minimal")
+    space.kubectl("delete", "service", "notes")
+    for _ in range(12):
+        assert rig.operator.healthz()[0] == 200
+        time.sleep(1)
+    rig.proxy.answer = lambda _: None
+    wanted = ON_A_VOLUME | {name.replace("notes", "late") for name in ON_A_VOLUME}
+    eventually(lambda: space.names() == wanted, within=45)
+    assert space.settled("late")["status"]["conditions"][0]["reason"] == "VolumePending"
+    assert rig.operator.process.is_running
+
+
+def test_edits_made_during_a_pass_are_not_lost(rig: Rig) -> None:
+    """The pass stands at a write while the spec is edited three times."""
+    barrier, reached = threading.Event(), threading.Event()
+
+    def hold(request: Request) -> None:
+        if request.is_write and "/services/notes" in request.path:
+            reached.set()
+            barrier.wait(20)
+
+    rig.operator.start()
+    rig.proxy.before = hold
+    rig.space.store(tier="Minimal")
+    assert reached.wait(20)
+    for number in (11, 12, 13):
+        rig.space.patch("smem", "notes", {"spec": {"retrieval": {"topK": number}}})
+    barrier.set()
+    eventually(lambda: restored(rig.space), within=20)
+    assert rig.space.settled()["status"]["observedGeneration"] == 4
+    found = rig.space.get("configmap", "notes-config")
+    assert found is not None
+    assert json.loads(found["data"]["store.json"])["retrieval"]["topK"] == 13
+
+
+def test_an_operator_killed_at_any_write_leaves_what_the_next_one_completes(rig: Rig) -> None:
+    """Killed when the server has written and the operator does not know it yet: at the first write, the second, ..."""
+    for number in itertools.count(1):
+        name = f"notes-{number}"
+        rig.space.store(name, tier="Minimal")
+        rig.proxy.after = killer(rig.operator, name, number)
+        rig.operator.process.start()
+        if has_survived(rig, name):
+            break
+    rig.proxy.after = lambda _: None
+    assert number > len(ON_A_VOLUME)
+    for passed in range(1, number + 1):
+        name = f"notes-{passed}"
+        rig.space.settled(name)
+        children = {found.replace("notes", name) for found in ON_A_VOLUME}
+        assert children == {found for found in rig.space.names() if is_of(name, found.partition("/")[2])}
+        assert (rig.space.get("deployment", f"{name}-retrieval") or {})["metadata"]["generation"] == 1
+
+
+def killer(operator: Operator, name: str, at: int) -> Any:
+    count = itertools.count(1)
+
+    def after(request: Request) -> None:
+        found = re.search(r"/([^/?]+)(/status)?\?", request.path)
+        if request.is_write and found and is_of(name, found.group(1)) and next(count) == at:
+            operator.process.kill()
+
+    return after
+
+
+def is_of(store: str, name: str) -> bool:
+    return name == store or name.startswith(f"{store}-")
+
+
+def has_survived(rig: Rig, name: str) -> bool:
+    """Whether the operator has seen a store to the end, rather than died on the way."""
+
+    def is_seen() -> bool:
+        return rig.space.ready(name).get("reason") == "VolumePending" and bool(
+            rig.space.get("deployment", f"{name}-retrieval")
+        )
+
+    eventually(lambda: not rig.operator.process.is_running or is_seen(), within=30)
+    return rig.operator.process.is_running
+
+
+def test_a_quota_is_told_in_its_own_words_and_holds_back_no_other_child(rig: Rig) -> None:
+    rig.operator.start()
+    rig.space.kubectl("create", "quota", "tiny", "--hard=count/services=0")
+    eventually(lambda: (rig.space.get("quota", "tiny") or {}).get("status", {}).get("hard"))
+    rig.space.store(tier="Minimal")
+    eventually(lambda: rig.space.ready().get("reason") == "Refused")
+    assert "exceeded quota: tiny" in described(rig.space)
+    assert rig.space.names() == ON_A_VOLUME - {"Service/notes", "Deployment/notes-retrieval"}
+    rig.space.kubectl("delete", "quota", "tiny")
+    eventually(lambda: restored(rig.space), within=45)
+
+
+def test_pods_that_a_quota_refuses_are_told(rig: Rig) -> None:
+    rig.operator.start()
+    rig.space.kubectl("create", "quota", "no-pods", "--hard=pods=0")
+    eventually(lambda: (rig.space.get("quota", "no-pods") or {}).get("status", {}).get("hard"))
+    rig.space.store(tier="Minimal")
+    eventually(lambda: "exceeded quota: no-pods" in rig.space.condition("RetrievalReady").get("message", ""))
+    assert rig.space.condition("RetrievalReady")["reason"] == "PodsFailing"
+    assert "exceeded quota: no-pods" in described(rig.space)
+
+
+def test_a_claim_that_stays_pending_is_told(rig: Rig) -> None:
+    started(rig)
+    words = "claim 'notes-data' is Pending; is there a StorageClass that serves it?"
+    eventually(lambda: rig.space.ready().get("reason") == "VolumePending")
+    assert words in described(rig.space)
+
+
+def test_a_right_to_write_that_is_missing_is_named(rig: Rig) -> None:
+    with role_without(rig.space, "services", {"create", "patch"}):
+        rig.operator.start()
+        rig.space.store(tier="Minimal")
+        eventually(lambda: rig.space.ready().get("reason") == "Forbidden")
+        assert 'cannot patch resource "services" in API group ""' in described(rig.space)
+        assert "ConfigMap/notes-config" in rig.space.names()
+    eventually(lambda: restored(rig.space), within=45)
+
+
+def test_a_right_to_read_that_is_missing_is_named(rig: Rig) -> None:
+    with role_without(rig.space, "configmaps", {"list", "watch"}):
+        rig.operator.start()
+        rig.space.store(tier="Minimal")
+        eventually(lambda: rig.space.ready().get("reason") == "Forbidden")
+        assert 'cannot list resource "configmaps" in API group ""' in described(rig.space)
+        assert rig.space.names() == set()
+    eventually(lambda: restored(rig.space), within=45)
+
+
+def test_a_right_that_is_taken_away_later_is_named(rig: Rig) -> None:
+    started(rig)
+    with role_without(rig.space, "networkpolicies", {"list", "watch"}):
+        eventually(lambda: rig.operator.metrics('simplemem_operator_watch_errors_total{error="Forb'), within=20)
+        rig.space.patch("smem", "notes", {"spec": {"retrieval": {"topK": 31}}})
+        eventually(lambda: rig.space.ready().get("reason") == "Forbidden")
+        assert 'cannot watch resource "networkpolicies"' in rig.space.ready()["message"]
+    eventually(lambda: rig.space.ready().get("reason") == "VolumePending", within=60)
+
+
+def test_an_object_that_took_a_childs_name_while_nobody_looked_is_left_alone(rig: Rig) -> None:
+    started(rig)
+    rig.operator.stop()
+    rig.space.kubectl("delete", "configmap", "notes-config")
+    rig.space.kubectl("create", "configmap", "notes-config", "--from-literal=mine=1")
+    rig.operator.start()
+    eventually(lambda: rig.space.ready().get("reason") == "ForeignObject")
+    assert "ConfigMap/notes-config belongs to somebody else and is left alone" in described(rig.space)
+    assert (rig.space.get("configmap", "notes-config") or {})["data"] == {"mine": "1"}
+
+
+def test_a_child_of_another_store_of_that_name_is_left_to_the_garbage_collector(rig: Rig) -> None:
+    """A store deleted and made anew at once: the old one's children go, the new one's come."""
+    started(rig)
+    before = (rig.space.get("smem", "notes") or {})["metadata"]["uid"]
+    rig.space.kubectl("delete", "smem", "notes", "--timeout=10s")
+    rig.space.store(tier="Minimal")
+
+    def owners() -> set[str]:
+        found = [rig.space.get(kind, name) for kind, name in (("service", "notes"), ("configmap", "notes-config"))]
+        return {owner["uid"] for item in found if item for owner in item["metadata"]["ownerReferences"]}
+
+    after = (rig.space.get("smem", "notes") or {})["metadata"]["uid"]
+    assert after != before
+    eventually(lambda: owners() == {after} and restored(rig.space), within=45)
+    eventually(lambda: rig.space.ready().get("reason") == "VolumePending", within=45)
+
+
+def test_a_store_that_vanished_unseen_gets_no_children(rig: Rig) -> None:
+    """Its deletion is lost with the watches; what the garbage collector takes away is not made again."""
+    started(rig)
+    rig.proxy.cut_watches()
+    rig.space.kubectl("delete", "smem", "notes", "--timeout=10s")
+    eventually(lambda: rig.space.names() == {"PersistentVolumeClaim/notes-data"}, within=30)
+    written = len(rig.space.plane.writes(WRITER))
+    time.sleep(18)
+    assert rig.space.names() == {"PersistentVolumeClaim/notes-data"}
+    assert len(rig.space.plane.writes(WRITER)) == written
+    assert rig.operator.metrics("simplemem_operator_stores")["simplemem_operator_stores"] == 0
+
+
+def test_a_server_that_refuses_every_watch_is_not_hammered(
+    bare_space: Space, bare_credentials: Path, tmp_path: Path
+) -> None:
+    asked = itertools.count()
+    with FaultProxy(bare_space.plane) as proxy:
+        kubeconfig = proxy.kubeconfig(bare_credentials, tmp_path / "proxied.kubeconfig")
+        operator = Operator(kubeconfig, tmp_path, flags=["--namespace", bare_space.name, "--watch-seconds", "2"])
+        operator.start()
+
+        def answer(request: Request) -> Fault | None:
+            if not request.is_watch or "memorystores" in request.path:
+                return None
+            next(asked)
+            return Fault(410)
+
+        proxy.answer = answer
+        time.sleep(10)
+        operator.process.kill()
+    assert next(asked) < 200
