@@ -124,7 +124,8 @@ class LocalEmbedding(Embedding):
         """Length of a text in the model's tokens, special ones not counted."""
         known = self._lengths.get(text)
         if known is None:
-            known = len(self._loaded().tokenizer.encode(text, add_special_tokens=False).ids)
+            # A batch of one: unlike `encode` it lets other threads run meanwhile.
+            known = len(self._loaded().tokenizer.encode_batch([text], add_special_tokens=False)[0].ids)
             if len(self._lengths) >= CACHED_LENGTHS:
                 self._lengths = {}
             self._lengths[text] = known
