@@ -26,6 +26,8 @@ class Answerer:
     def __init__(self) -> None:
         self.figures: dict[str, int] = {"entries": 10, "storage_bytes": 4096, "pending_turns": 0}
         """Figures of every pod."""
+        self.more_figures: dict[str, dict[str, int]] = {}
+        """Figures that are otherwise or besides, by namespace."""
         self.failing: dict[str, dict[str, Any]] = {}
         """Checks that are not as in ``WELL``, by namespace, each a name and its check."""
         self.hanging: set[str] = set()
@@ -55,7 +57,8 @@ class Answerer:
     def report(self, namespace: str) -> dict[str, Any]:
         """What a pod of the namespace says."""
         checks = WELL | self.failing.get(namespace, {})
-        return {"ready": all(check["ok"] for check in checks.values()), "checks": checks, "figures": self.figures}
+        figures = self.figures | self.more_figures.get(namespace, {})
+        return {"ready": all(check["ok"] for check in checks.values()), "checks": checks, "figures": figures}
 
     def _build_handler(self) -> type[BaseHTTPRequestHandler]:
         answerer = self

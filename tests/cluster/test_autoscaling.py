@@ -1,0 +1,94 @@
+"""The number of pods: of embedding pods by what waits, of the others by the autoscaler alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.conftest import Fleet, Space, eventually
+from tests.harness.operator import WRITER
+
+GPU = {"gpu": {"maxReplicas": 3, "idleSeconds": 10}}
+
+
+@pytest.fixture
+def figures(town: Space, fleet: Fleet) -> Iterator[dict[str, int]]:
+    """What the pods of the town say besides."""
+    fleet.answerer.more_figures[town.name] = found = {}
+    yield found
+    del fleet.answerer.more_figures[town.name]
+
+
+def replicas(space: Space) -> int:
+    found = space.get("statefulset", "notes-embedding")
+    return int(found["spec"]["replicas"]) if found else -1
+
+
+def idle_since(space: Space) -> str:
+    found = space.get("statefulset", "notes-embedding") or {}
+    annotations: dict[str, str] = found.get("metadata", {}).get("annotations", {})
+    return annotations.get("simplemem.io/idle-since", "")
+
+
+def message(space: Space) -> str:
+    return str(space.condition("EmbeddingReady").get("message", ""))
+
+
+def test_gpu_pods_come_with_a_backlog_stay_without_a_write_and_go_when_idle(
+    town: Space, fleet: Fleet, figures: dict[str, int]
+) -> None:
+    town.store(tier="Hybrid", embedding=GPU)
+    eventually(lambda: town.ready().get("status") == "True", within=40)
+    assert replicas(town) == 0
+    assert "0 of 0 GPU pods ready" in message(town)
+    figures.update(pending_turns=45_000, oldest_pending_seconds=5)
+    eventually(lambda: "3 of 3 GPU pods ready" in message(town), within=30)
+    assert replicas(town) == 3
+    assert town.ready()["status"] == "True"
+    before = len(fleet.plane.writes(WRITER))
+    # Less waits, and not nothing: the number stays.
+    figures.update(pending_turns=2_000, oldest_pending_seconds=61)
+    eventually(lambda: (town.get("smem", "notes") or {})["status"]["pendingTurns"] == 2_000, within=20)
+    kinds = {event["objectRef"]["resource"] for event in fleet.plane.writes(WRITER)[before:]}
+    assert kinds == {"memorystores"}
+    assert replicas(town) == 3
+    figures.update(pending_turns=0, oldest_pending_seconds=0)
+    since = eventually(lambda: idle_since(town), within=20)
+    eventually(lambda: replicas(town) == 0, within=30)
+    assert since
+    assert idle_since(town) == ""
+    assert town.ready()["status"] == "True"
+
+
+def test_a_backlog_that_waits_for_something_else_starts_no_gpu(
+    town: Space, fleet: Fleet, figures: dict[str, int]
+) -> None:
+    refused = {"ok": False, "reason": "IngestFailing", "message": "the language model is away"}
+    fleet.answerer.failing[town.name] = {"ingest": refused}
+    figures.update(pending_turns=45_000, oldest_pending_seconds=900)
+    town.store(tier="Hybrid", embedding=GPU)
+    eventually(lambda: town.condition("IngestHealthy").get("status") == "False", within=40)
+    time.sleep(6)
+    assert replicas(town) == 0
+    del fleet.answerer.failing[town.name]
+    eventually(lambda: replicas(town) == 3, within=30)
+
+
+def test_gpu_pods_keep_their_number_while_the_store_is_edited_and_go_with_suspend(
+    town: Space, figures: dict[str, int]
+) -> None:
+    figures.update(pending_turns=25_000)
+    town.store(tier="Hybrid", embedding=GPU)
+    eventually(lambda: replicas(town) == 2, within=40)
+    town.patch("smem", "notes", {"spec": {"retrieval": {"topK": 7}}})
+    town.settled()
+    assert replicas(town) == 2
+    town.patch("smem", "notes", {"spec": {"suspend": True}})
+    eventually(lambda: replicas(town) == 0)
+    town.patch("smem", "notes", {"spec": {"suspend": False, "embedding": {"device": "CPU", "gpu": None}}})
+    eventually(lambda: replicas(town) == -1)
+    selector = "app.kubernetes.io/component=embedding"
+    assert json.loads(town.kubectl("get", "service,statefulset", "-l", selector, "-o", "json"))["items"] == []

@@ -1,0 +1,90 @@
+"""The five tiers, placed by the real scheduler on nodes on paper: six for all, and three with T4 cards, in three zones.
+
+The samples of `manifests/` are applied as they are, in a namespace of the test.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import Fleet, Space, eventually
+
+MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
+TIERS = {
+    "minimal": ("notes", {"retrieval": 1}),
+    "cost-effective": ("team", {"retrieval": 1}),
+    "gpu-accelerated": ("product", {"retrieval": 3, "ingest": 1, "embedding": 1}),
+    "enterprise": ("corporate", {"retrieval": 6, "ingest": 1, "embedding": 3, "redis": 3}),
+    "hybrid": ("private", {"retrieval": 1, "embedding": 1}),
+}
+"""Store and pods of each sample, with a backlog that wants every GPU."""
+SPOT_TAINTS = {"cloud.google.com/gke-spot", "kubernetes.azure.com/scalesetpriority"}
+
+
+def pods(space: Space, store: str) -> list[dict[str, Any]]:
+    selector = f"app.kubernetes.io/instance={store}"
+    found: list[dict[str, Any]] = json.loads(space.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def component(pod: dict[str, Any]) -> str:
+    return str(pod["metadata"]["labels"]["app.kubernetes.io/component"])
+
+
+def node_of(pod: dict[str, Any]) -> str:
+    return str(pod["spec"].get("nodeName", ""))
+
+
+@pytest.fixture
+def city(town: Space, fleet: Fleet) -> Space:
+    """A namespace with the Secrets that the samples name, whose stores have much to embed."""
+    fleet.answerer.more_figures[town.name] = {"pending_turns": 10**6, "oldest_pending_seconds": 5}
+    town.secret("bucket-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    town.secret("corporate-tokens", assistant="token")
+    return town
+
+
+def test_every_tier_is_placed_where_it_says(city: Space) -> None:
+    for name in TIERS:
+        text = (MANIFESTS / f"{name}.yaml").read_text().replace("namespace: default", f"namespace: {city.name}")
+        city.kubectl("apply", "--server-side", "-f", "-", stdin=text)
+
+    def placed() -> bool:
+        return all(
+            Counter(component(pod) for pod in pods(city, store) if node_of(pod)) == wanted
+            for store, wanted in TIERS.values()
+        )
+
+    eventually(placed, within=90, every=1)
+    for store, _ in TIERS.values():
+        for pod in pods(city, store):
+            is_gpu = component(pod) == "embedding"
+            assert node_of(pod).startswith("gpu-" if is_gpu else "cpu-"), (store, component(pod), node_of(pod))
+            limits = pod["spec"]["containers"][0]["resources"]["limits"]
+            assert limits.get("nvidia.com/gpu") == ("1" if is_gpu else None)
+            tolerated = {toleration.get("key") for toleration in pod["spec"].get("tolerations", [])}
+            assert (tolerated >= SPOT_TAINTS) == is_gpu
+    answering = [pod for pod in pods(city, "corporate") if component(pod) == "retrieval"]
+    # node cpu-a1 lies in zone a
+    assert Counter(node_of(pod)[4] for pod in answering) == {"a": 2, "b": 2, "c": 2}
+    assert len({node_of(pod) for pod in answering}) == 6
+    caches = [node_of(pod) for pod in pods(city, "corporate") if component(pod) == "redis"]
+    assert len(set(caches)) == 3
+    for store, _ in TIERS.values():
+        eventually(lambda store=store: city.ready(store).get("status") == "True", within=60, every=0.5)
+
+
+def test_gpu_pods_wait_without_holding_up_the_store(city: Space) -> None:
+    no_node = {"nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-h100-80gb"}, "maxReplicas": 1}
+    city.store(tier="Hybrid", embedding={"gpu": no_node})
+    message = eventually(
+        lambda: (found := city.condition("EmbeddingReady").get("message", "")) and "Unschedulable" in found and found,
+        within=60,
+    )
+    assert "0 of 1 GPU pods ready" in message
+    eventually(lambda: city.ready().get("status") == "True", within=30)
