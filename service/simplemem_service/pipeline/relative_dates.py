@@ -1,7 +1,7 @@
 """Days meant by "yesterday", "last Friday" or "9 June", resolved against the time of telling (pure).
 
 English is read by the rules here, German and Spanish by those of `european_dates`, and Chinese by those of
-`chinese_dates`: "last week" is seven days and "last Friday" one, which a library such as dateparser does not tell.
+`chinese_dates`: "last week" is seven days and "last Friday" one, and libraries that read dates do not tell which.
 """
 
 from __future__ import annotations
