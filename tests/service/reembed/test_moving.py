@@ -150,7 +150,7 @@ def test_a_store_moves_on_is_killed_moves_back_and_loses_nothing(
         found = client.post(
             "/v1/search", json={"query": "Whom did I meet at a gate?", "filter": {"user_id": "ada"}}
         ).json()
-        assert any("Ben" in one["text"] for one in found["results"])
+        assert any("Ben" in one["lossless_restatement"] for one in found["results"])
 
         assert finish(client, reembed(client, "/v1/reembed/drop"))["state"] == "Succeeded"
         ended = finish(client, reembed(client, "/v1/reembed/rollback"))
