@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+from typing_extensions import override
 
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.models.entry import Vector
@@ -50,6 +51,7 @@ class TinyEmbedding(Embedding):
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    @override
     def known_share(self, text: str) -> float:
         return 1.0
 
