@@ -41,6 +41,8 @@ class Reason(StrEnum):
     """The volume is there."""
     VOLUME_PENDING = "VolumePending"
     """The volume is not bound yet."""
+    MIGRATION_REQUIRED = "MigrationRequired"
+    """The spec names another place than the one that holds the data; the message tells how to move."""
     STORAGE_UNWRITABLE = "StorageUnwritable"
     """The volume is full or refuses writes."""
     BUCKET_REACHABLE = "BucketReachable"

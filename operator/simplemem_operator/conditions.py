@@ -15,6 +15,7 @@ from simplemem_api.resolved import ResolvedStore, StorageKind
 from simplemem_operator import names
 from simplemem_operator.builders.embedding import EMBEDDING
 from simplemem_operator.builders.redis import REDIS
+from simplemem_operator.migration import Move
 from simplemem_operator.models.observed import Observed
 
 Verdict = tuple[bool | None, str, str]
@@ -37,6 +38,8 @@ class Findings:
     """What exists of it."""
     failure: Verdict | None = None
     """Why the pass itself failed; it overrules Ready."""
+    move: Move | None = None
+    """Change of the data's place that waits for a yes."""
 
 
 def judge(findings: Findings) -> dict[ConditionType, Verdict]:
@@ -86,6 +89,8 @@ def _ready(findings: Findings, parts: Mapping[ConditionType, Verdict]) -> Verdic
 
 def _storage(findings: Findings) -> Verdict:
     store, observed = findings.store, findings.observed
+    if findings.move is not None:
+        return False, Reason.MIGRATION_REQUIRED, findings.move.explain(store)
     check = _worst_check(observed, "storage")
     if check is not None and not check.get("ok"):
         return False, _reason(check, Reason.STORAGE_UNWRITABLE), _message(check)

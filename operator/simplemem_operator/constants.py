@@ -53,6 +53,9 @@ START_SECONDS = 600
 IDLE_SINCE = "simplemem.io/idle-since"
 """Annotation of the embedding pods' StatefulSet: since when they have not been needed."""
 
+MOVE_STORAGE_TO = "simplemem.io/move-storage-to"
+"""Annotation of a MemoryStore: the place that its data may move to, as the condition StorageReady names it."""
+
 EMBEDDING_URLS = "SIMPLEMEM_EMBEDDING_URLS"
 """Variable of the writer's container that tells where embedding pods may be."""
 

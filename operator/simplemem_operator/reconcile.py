@@ -36,6 +36,7 @@ from simplemem_operator.errors import (
 )
 from simplemem_operator.events import build_event
 from simplemem_operator.kinds import KINDS, STORES
+from simplemem_operator.migration import Move, keep_storage
 from simplemem_operator.models.desired import Desired, Images, Manifest
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.plan import Plan, Step
@@ -108,9 +109,12 @@ class Reconciler:
             verdict = (False, Reason.INVALID_SPEC, str(error)[:1024])
             return self._publish(manifest, build_failed_status(verdict, *self._basis(manifest)), has_failed=False)
         failure: Verdict | None = None
+        move: Move | None = None
         observed = Observed(())
         try:
             self._caches.check()
+            live = self._observer.child(namespace, name, "ConfigMap", names.config_map(name))
+            store, move = keep_storage(store, live, manifest)
             desired = self._desire(store, manifest["metadata"]["uid"])
             observed, refusal = self._carry_out(desired)
             if refusal is not None:
@@ -119,7 +123,7 @@ class Reconciler:
             metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
             log.warning("pass failed", extra={"store": f"{namespace}/{name}", "error": str(error)})
             failure = (False, _reason(error), str(error))
-        status = build_status(Findings(store, observed, failure), *self._basis(manifest))
+        status = build_status(Findings(store, observed, failure, move), *self._basis(manifest))
         outcome = self._publish(manifest, status, has_failed=failure is not None)
         if observed.foreign:
             return replace(outcome, again_seconds=FOREIGN_SECONDS)

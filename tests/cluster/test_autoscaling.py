@@ -17,8 +17,8 @@ GPU = {"gpu": {"maxReplicas": 3, "idleSeconds": 10}}
 @pytest.fixture
 def figures(town: Space, fleet: Fleet) -> Iterator[dict[str, int]]:
     """What the pods of the town say besides."""
-    fleet.answerer.more_figures[town.name] = found = {}
-    yield found
+    fleet.answerer.more_figures[town.name] = {}
+    yield fleet.answerer.more_figures[town.name]
     del fleet.answerer.more_figures[town.name]
 
 

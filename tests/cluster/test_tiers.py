@@ -75,8 +75,8 @@ def test_every_tier_is_placed_where_it_says(city: Space) -> None:
     assert len({node_of(pod) for pod in answering}) == 6
     caches = [node_of(pod) for pod in pods(city, "corporate") if component(pod) == "redis"]
     assert len(set(caches)) == 3
-    for store, _ in TIERS.values():
-        eventually(lambda store=store: city.ready(store).get("status") == "True", within=60, every=0.5)
+    stores = [store for store, _ in TIERS.values()]
+    eventually(lambda: all(city.ready(store).get("status") == "True" for store in stores), within=60, every=0.5)
 
 
 def test_gpu_pods_wait_without_holding_up_the_store(city: Space) -> None:
