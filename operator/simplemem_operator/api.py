@@ -127,9 +127,9 @@ def error_of(method: str, path: str, status: int, text: str) -> OperatorError:
         message = text
     words = f"{method} {path}: {status}: {cut(str(message))}"
     if status == 403:
-        # Admission refuses with the same status as authorization; only the latter is a matter of roles.
-        is_refused = "exceeded quota" in words or "being terminated" in words or "violates PodSecurity" in words
-        return RefusedError(words) if is_refused else ForbiddenError(words)
+        # Admission refuses with the same status as authorization; only the latter is a matter of roles, and says so:
+        # User "x" cannot patch resource "y".
+        return ForbiddenError(words) if " cannot " in str(message) else RefusedError(words)
     classes: dict[int, type[OperatorError]] = {404: NotFoundError, 409: ConflictError, 410: GoneError}
     if status in (400, 405, 413, 415, 422):
         return RefusedError(words)

@@ -25,7 +25,7 @@ from simplemem_operator.builders.podspec import secrets_of
 from simplemem_operator.caches import Caches
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.conditions import Findings, Verdict, blocker
-from simplemem_operator.diff import diff
+from simplemem_operator.diff import KEPT, diff
 from simplemem_operator.errors import (
     ForbiddenError,
     NotFoundError,
@@ -165,10 +165,11 @@ class Reconciler:
     def _write(self, plan: Plan, desired: Desired, observed: Observed) -> PermanentError | None:
         """Carry out a plan; a refused object holds back the workloads, which may need it, and nothing else."""
         refusal: PermanentError | None = None
+        is_lacking = False
         is_checked = False
         for step in plan.apply:
             kind, name = step.manifest["kind"], step.manifest["metadata"]["name"]
-            is_held = kind in WORKLOADS and (refusal is not None or blocker(desired.store, observed) is not None)
+            is_held = kind in WORKLOADS and (is_lacking or blocker(desired.store, observed) is not None)
             if is_held or f"{kind}/{name}" in observed.foreign:
                 continue
             live = observed.child(kind, name)
@@ -179,6 +180,8 @@ class Reconciler:
                 self._apply(step, live, observed)
             except PermanentError as error:
                 refusal = refusal or error
+                # A volume that cannot grow serves on as it is.
+                is_lacking = is_lacking or kind not in KEPT or live is None
         for step in plan.delete:
             self._cluster.delete(step.manifest)
             self._caches.drop(KINDS[step.manifest["kind"]], step.manifest)
