@@ -7,7 +7,6 @@ part ends the process: it is told at /readyz with its reason and tried again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -36,6 +35,7 @@ from simplemem_service.rate import Rate
 from simplemem_service.retry import back_off
 from simplemem_service.storage.base import StoreCounts
 from simplemem_service.telemetry import Metrics
+from simplemem_service.waiting import wait_at_most
 
 if TYPE_CHECKING:
     from simplemem_service.embedding.base import Embedding
@@ -217,10 +217,13 @@ class Service:
 
     async def _retire(self, former: Parts, model: str) -> None:
         """Let go of the generation before, once the searches that began with it have ended."""
-        await asyncio.sleep(FORMER_PARTS_KEPT.total_seconds())
-        if former.retriever is not None:
-            await asyncio.to_thread(former.retriever.close)
-        await former.storage.close()
+        try:
+            await asyncio.sleep(FORMER_PARTS_KEPT.total_seconds())
+        finally:
+            # Also where the process ends before: threads left behind would keep it from ending.
+            if former.retriever is not None:
+                await asyncio.to_thread(former.retriever.close)
+            await former.storage.close()
         job = await self.parts.jobs.current() if self.parts is not None and self.parts.jobs is not None else None
         await self.generations.pool.keep({model, job.model} if job is not None else {model})
 
@@ -268,8 +271,7 @@ class Service:
         pause = INDEX_POLL
         while True:
             await asyncio.sleep(INDEX_LEAST_PAUSE.total_seconds())
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awaited.wait(), pause.total_seconds())
+            await wait_at_most(self._awaited, pause.total_seconds())
             self._awaited.clear()
             await self._keep_up()
             before = self.index_version

@@ -42,6 +42,7 @@ from simplemem_service.storage.base import Storage
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.lease import Lease
 from simplemem_service.telemetry import Metrics
+from simplemem_service.waiting import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -175,8 +176,7 @@ class Worker:
         """Finish the batch in progress and let the next writer begin."""
         self._stopping.set()
         self._journal.appended.set()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), constants.DRAIN_TIMEOUT.total_seconds())
+        await wait_at_most(self._idle, constants.DRAIN_TIMEOUT.total_seconds())
 
     async def run_once(self) -> bool:
         """Work off one batch; False if nothing waits. Raises `LeaseLostError` while another process writes."""
@@ -266,12 +266,10 @@ class Worker:
             logger.warning("ingest waits", exc_info=trace, extra={"reason": reason, "error": describe(error)})
 
     async def _wait_for_work(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._journal.appended.wait(), constants.JOURNAL_POLL.total_seconds())
+        await wait_at_most(self._journal.appended, constants.JOURNAL_POLL.total_seconds())
 
     async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+        await wait_at_most(self._stopping, seconds)
 
 
 def groups_of_turns(segments: Sequence[OpenSegment]) -> list[list[OpenSegment]]:
