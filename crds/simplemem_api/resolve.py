@@ -180,6 +180,7 @@ def _autoscaling(spec: MemoryStoreSpec, tier: Tier) -> ResolvedAutoscaling | Non
             min_replicas=spec.autoscaling.min_replicas,
             max_replicas=spec.autoscaling.max_replicas,
             target_cpu_utilization_percentage=spec.autoscaling.target_cpu_utilization_percentage or 70,
+            metrics=spec.autoscaling.metrics or [],
         )
     # A number of replicas that the user names is a wish for that number, so the tier's own autoscaler stays away.
     is_fixed = spec.retrieval is not None and spec.retrieval.replicas is not None

@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from pydantic import Field
+
 from simplemem_api.base import Part
 from simplemem_api.memory_spec import BudgetAction, LexicalEngine, LlmMode, Routing, When
 from simplemem_api.memorystore import TierName
@@ -160,6 +162,8 @@ class ResolvedAutoscaling(Part):
     """Pods under load."""
     target_cpu_utilization_percentage: int
     """CPU use that the pods are kept at, in percent of their request."""
+    metrics: list[dict[str, Any]] = Field(default_factory=list)
+    """More metrics beside CPU, as an autoscaler spells them."""
 
 
 class ResolvedRedis(Part):

@@ -139,6 +139,8 @@ class AutoscalingSpec(Part):
         default=None, alias="targetCPUUtilizationPercentage"
     )
     """CPU use that the pods are kept at, in percent of their request; default 70."""
+    metrics: Annotated[list[OpenObject], Field(max_length=8)] | None = None
+    """More metrics beside CPU, as in a HorizontalPodAutoscaler (autoscaling/v2): Pods, Object or External."""
 
     cel: ClassVar[tuple[Cel, ...]] = (
         Cel("self.minReplicas <= self.maxReplicas", "minReplicas must not exceed maxReplicas"),

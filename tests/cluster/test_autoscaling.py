@@ -92,3 +92,41 @@ def test_gpu_pods_keep_their_number_while_the_store_is_edited_and_go_with_suspen
     eventually(lambda: replicas(town) == -1)
     selector = "app.kubernetes.io/component=embedding"
     assert json.loads(town.kubectl("get", "service,statefulset", "-l", selector, "-o", "json"))["items"] == []
+
+
+def test_more_metrics_reach_the_autoscaler_as_they_are_and_are_written_once(town: Space, fleet: Fleet) -> None:
+    town.secret("bucket-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    target = {"type": "AverageValue", "averageValue": "0.1"}
+    metric = {"type": "Pods", "pods": {"metric": {"name": "simplemem_retrieve_p95_seconds"}, "target": target}}
+    town.store(
+        storage={"s3": {"bucket": "memories", "credentialsSecretName": "bucket-keys"}},
+        autoscaling={"minReplicas": 2, "maxReplicas": 4, "metrics": [metric]},
+    )
+    eventually(lambda: town.ready().get("status") == "True", within=60)
+    autoscaler = town.get("hpa", "notes-retrieval") or {}
+    assert [found["type"] for found in autoscaler["spec"]["metrics"]] == ["Resource", "Pods"]
+    assert autoscaler["spec"]["metrics"][1]["pods"]["target"]["averageValue"] == "100m"
+    before = len(fleet.plane.writes(WRITER))
+    town.kubectl("annotate", "deployment", "notes-retrieval", "somebody=else")
+    time.sleep(3)
+    assert fleet.plane.writes(WRITER)[before:] == []
+
+
+def test_the_scale_subresource_sets_the_number_and_nobody_takes_it_back(town: Space) -> None:
+    town.secret("bucket-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    storage = {"s3": {"bucket": "memories", "credentialsSecretName": "bucket-keys"}}
+    town.store(tier="GPUAccelerated", storage=storage, retrieval={"replicas": 3})
+    eventually(lambda: town.ready().get("status") == "True", within=60)
+    assert "HorizontalPodAutoscaler/notes-retrieval" not in town.names()
+    # As KEDA does it: through /scale of the MemoryStore.
+    town.kubectl("scale", "smem", "notes", "--replicas=5")
+
+    def answering() -> int:
+        found = town.get("deployment", "notes-retrieval") or {}
+        return int(found.get("status", {}).get("readyReplicas", 0))
+
+    eventually(lambda: answering() == 5, within=30)
+    town.patch("smem", "notes", {"spec": {"suspend": True}})
+    eventually(lambda: answering() == 0, within=30)
+    town.patch("smem", "notes", {"spec": {"suspend": False}})
+    eventually(lambda: answering() == 5, within=30)

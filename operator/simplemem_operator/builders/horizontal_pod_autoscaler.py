@@ -9,7 +9,7 @@ from simplemem_operator.models.desired import Desired, Manifest
 
 
 def build_horizontal_pod_autoscaler(desired: Desired) -> Manifest | None:
-    """Keeps the pods' CPU at its target; None where the number is fixed or the store is suspended."""
+    """Keeps the pods' CPU, and what else the spec names, at its target; None for a fixed number or a suspended store."""
     store = desired.store
     if store.autoscaling is None or store.suspend:
         return None
@@ -29,7 +29,7 @@ def build_horizontal_pod_autoscaler(desired: Desired) -> Manifest | None:
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicas": store.autoscaling.min_replicas,
             "maxReplicas": store.autoscaling.max_replicas,
-            "metrics": [metric],
+            "metrics": [metric, *store.autoscaling.metrics],
         }
     }
     return build_object(desired, "autoscaling/v2", "HorizontalPodAutoscaler", name, RETRIEVAL, body)
