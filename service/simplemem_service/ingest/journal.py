@@ -255,8 +255,8 @@ class Journal:
         return taken
 
     async def _write_segment(self, taken: list[Waiting]) -> None:
-        name = self._next_name(sum(item.turns for item in taken))
         try:
+            name = await self._next_name(sum(item.turns for item in taken))
             # The name is this process's own, so nobody can have taken it.
             await self._blobs.put_new(f"{OPEN}/{name}", segments.join_segment([item.line for item in taken]))
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
@@ -269,7 +269,14 @@ class Journal:
             if not item.accepted.done():
                 item.accepted.set_result(segments.operation_id(name, index))
 
-    def _next_name(self, turns: int) -> str:
+    async def _next_name(self, turns: int) -> str:
+        """A name after all that this process wrote, and after all that waited when it wrote its first.
+
+        Its own clock may stand behind that of the process before it, whose segments must be worked off first.
+        """
+        if not self._written:
+            waiting = [segments.parse_segment_name(name).time_ns for name in await self.list_open()]
+            self._last_ns = max(waiting, default=0)
         self._last_ns = max(self._clock_ns(), self._last_ns + 1)
         name = segments.SegmentName(self._last_ns, self._instance, self._written, turns)
         self._written += 1

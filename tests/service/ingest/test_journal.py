@@ -25,6 +25,8 @@ from simplemem_service.storage.local_blobs import LocalBlobStore
 from tests.support.entries import make_operation
 from tests.support.volumes import small_volume
 
+HOUR = 3600 * 10**9
+
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
@@ -74,6 +76,14 @@ async def test_names_ascend_also_when_the_clock_jumps_back(tmp_path: Path) -> No
     ids = [await journal.append(make_operation([str(n)])) for n in range(4)]
     assert ids == sorted(ids)
     assert len(await journal.list_open()) == 4
+
+
+async def test_order_survives_a_restart_with_the_clock_set_back(tmp_path: Path) -> None:
+    blobs = LocalBlobStore(tmp_path)
+    first = await Journal(blobs, clock_ns=lambda: 100 * HOUR).append(make_operation(["before"]))
+    later = Journal(blobs, clock_ns=lambda: 97 * HOUR)
+    second, third = await later.append(make_operation(["after"])), await later.append(make_operation(["last"]))
+    assert await later.list_open() == [one.rpartition(".")[0] for one in (first, second, third)]
 
 
 async def test_an_operation_is_followed_from_pending_to_its_end(journal: Journal, tmp_path: Path) -> None:
