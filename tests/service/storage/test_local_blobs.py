@@ -118,3 +118,28 @@ async def test_what_others_wrote_is_synced_or_said_to_be_impossible(blobs: Local
     await blobs.put_new("name", b"")
     await blobs.sync()
     assert await blobs.get("name") == b""
+
+
+async def test_a_name_is_given_after_its_bytes_are_synced_and_told_after_the_folder_is(
+    blobs: LocalBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await blobs.put_new("journal/first", b"makes the folders")
+    steps: list[tuple[str, str]] = []
+    fsync, link = os.fsync, os.link
+
+    def watched_fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        steps.append(("sync", "bytes" if path.parent.name == "tmp" else path.name))
+        if path.parent.name == "tmp":
+            assert path.read_bytes() == b"whole"
+        fsync(descriptor)
+
+    def watched_link(source: Path, target: Path) -> None:
+        steps.append(("link", target.name))
+        link(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "link", watched_link)
+    assert await blobs.put_new("journal/second", b"whole")
+    assert steps == [("sync", "bytes"), ("link", "second"), ("sync", "journal")]
+    assert (tmp_path / "store" / "journal" / "second").read_bytes() == b"whole"
