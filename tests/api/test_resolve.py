@@ -81,7 +81,7 @@ def test_what_is_not_in_force_is_named() -> None:
     assert not_in_force(asked) == ()
     cold = resolved(storage={"s3": {"bucket": "abc", "storageClass": "GLACIER"}})
     assert not_in_force(cold) == ("storage.s3.storageClass (objects are STANDARD)",)
-    assert not_in_force(resolved(cache={"redis": {"managed": {}}})) == ("cache.redis.managed",)
+    assert not_in_force(resolved(cache={"redis": {"managed": {}}})) == ()
     assert not_in_force(resolved(cache={"redis": {"urlSecretName": "cache"}})) == ()
 
 

@@ -32,6 +32,8 @@ def test_accepted_turns_can_be_found_once_their_operation_has_succeeded(client: 
         "deleted": 0,
         "error": None,
         "receipt": None,
+        "done": None,
+        "total": None,
     }
     found = client.post("/v1/search", json={"query": "Who keeps bees?", "filter": {"user_id": "bees"}}).json()
     assert [result["sources"] for result in found["results"]] == [["b1"]]

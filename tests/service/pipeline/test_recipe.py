@@ -9,7 +9,8 @@ from simplemem_service.pipeline.recipe import WEIGHTS, Recipe
 
 
 def test_every_weighted_signal_is_computed() -> None:
-    assert set(retrieve._RATERS) | {recipe.ANSWER, recipe.VALIDITY} == set(WEIGHTS)
+    words = {recipe.LEXICAL_CONTEXT, recipe.LEXICAL_BIGRAMS}
+    assert set(retrieve._RATERS) | words | {recipe.ANSWER, recipe.VALIDITY} == set(WEIGHTS)
 
 
 @pytest.mark.parametrize("signal", sorted(WEIGHTS))
