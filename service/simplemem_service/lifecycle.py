@@ -180,6 +180,7 @@ class Service:
         if parts.worker is not None:
             parts.worker.on_commit = self.hurry
             parts.worker.on_end = self._look_now
+            parts.worker.pace.is_busy = lambda: self.searches > 0
             self._spawn(parts.worker.run(self.health))
 
     def _look_now(self) -> None:

@@ -3,6 +3,8 @@
 What of a user's entries must be known, who said what of which attribute and the vectors of the latest, is kept in
 memory for the users of late and read again for others. How far the store has been looked through is a name in
 `synthesis/`; losing it costs a second look and no data, since finding a thing again changes nothing.
+
+All of it is done in small slices in a thread, and between two of them searches come first (`pace.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simplemem_service.ingest.merger import Merger
+from simplemem_service.ingest.pace import Pace
 from simplemem_service.models.entry import EmbeddedEntry, Entry
 from simplemem_service.models.operation import JournaledOperation, OperationKind, OperationResult, OperationState
 from simplemem_service.models.revision import ChangeKind, Revision
@@ -43,12 +46,17 @@ STEP_ENTRIES = 200
 """Entries looked at in one step."""
 STEP_SECONDS = 0.2
 """How long a step goes on, in seconds, and new turns may have to wait for it; a page of one user is read to its end."""
-PAGE_ENTRIES = 2_000
-"""Entries read at once when a user's are read anew."""
-VECTORS_KEPT = 20_000
-"""Latest entries of a user that new ones are compared with by vector, 15 MB at 384 dimensions."""
-USERS_KEPT = 16
-"""Users whose facts and vectors stay in memory."""
+PAGE_ENTRIES = 500
+"""Entries read at once when a user's are read anew: the interpreter is busy for 12 ms with making objects of them."""
+SLICE_ENTRIES = 25
+"""Entries taken in at a time, some 5 ms of work for the interpreter."""
+VECTORS_KEPT = 2_000
+"""Latest entries of a user that new ones are compared with by vector, 1.5 MB at 384 dimensions."""
+ROWS_KEPT = 120_000
+"""Entries of all users together that stay in memory to be compared with, 150 MB at 384 dimensions. With fewer users
+kept, those whose sessions alternate would be read anew for each session."""
+USERS_KEPT = 1_000
+"""Users of whom anything stays in memory."""
 STEP_PAUSE_SECONDS = 1.0
 """Least time between two steps while turns stream in, so that their commits stay few."""
 
@@ -61,8 +69,8 @@ class UserMemory:
     """What was told of attributes that can change."""
     said: list[Said] = field(default_factory=list)
     """Entries that new ones are compared with."""
-    vectors: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
-    """Their vectors, shape (len(said), d)."""
+    vectors: npt.NDArray[np.float16] = field(default_factory=lambda: np.empty((0, 0), dtype=np.float16))
+    """Their vectors, shape (len(said), d), as exact as the table has them."""
 
     def absorb(self, rows: Sequence[EmbeddedEntry], *, compares: bool = True) -> list[Supersession]:
         """Take in new entries; what they make obsolete, or are made obsolete by, where they are to be compared."""
@@ -75,14 +83,15 @@ class UserMemory:
         first = len(self.said)
         compared = [(said, row) for row in rows if (said := said_by(row.entry)) is not None]
         if compared:
-            new = np.stack([mean_vector(row.sentences, row.embedding) for _, row in compared])
+            new = np.stack([mean_vector(row.sentences, row.embedding) for _, row in compared]).astype(np.float16)
             self.vectors = np.concatenate([self.vectors, new]) if first else new
             self.said += [said for said, _ in compared]
         changed: list[Supersession] = []
         if compares:
             changed = find_superseded(self.facts, frozenset(row.entry.entry_id for row in rows))
             known = {one.old for one in changed}
-            changed += [one for one in find_duplicates(self.said, self.vectors, first) if one.old not in known]
+            repeated = find_duplicates(self.said, self.vectors.astype(np.float32), first) if compared else []
+            changed += [one for one in repeated if one.old not in known]
         surplus = len(self.said) - VECTORS_KEPT
         if surplus > 0:
             del self.said[:surplus]
@@ -113,12 +122,20 @@ class Synthesizer:
         The present time, aware.
     merger
         Merges what the rules leave, where there is a language model.
+    pace
+        When it may go on.
     """
 
     def __init__(
-        self, storage: Storage, blobs: BlobStore, clock: Callable[[], datetime], merger: Merger | None = None
+        self,
+        storage: Storage,
+        blobs: BlobStore,
+        clock: Callable[[], datetime],
+        merger: Merger | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._merger = merger
+        self._pace = pace or Pace()
         self._storage = storage
         self._blobs = blobs
         self._clock = clock
@@ -155,11 +172,11 @@ class Synthesizer:
             if memory is None:
                 break
             run = _run_of(user_id, rows[done:])
-            found = await asyncio.to_thread(memory.absorb, run)
+            found = await self._absorb(memory, run)
             changed += (await self._apply(found, f"synthesis-{first}-{run[-1].entry.position}"))[0]
             await self._offer(user_id, run)
             done += len(run)
-            if asyncio.get_running_loop().time() > deadline:
+            if self._is_over(deadline):
                 break
         return done, changed
 
@@ -169,7 +186,7 @@ class Synthesizer:
         self.forget(user_id)
         memory, found = UserMemory(), []
         async for page in self._pages(user_id):
-            found += await asyncio.to_thread(memory.absorb, page)
+            found += await self._absorb(memory, page)
         changed, version = await self._apply(found, accepted.operation_id)
         async for page in self._pages(user_id):
             for start in range(0, len(page), STEP_ENTRIES):
@@ -201,21 +218,36 @@ class Synthesizer:
                 self._loading = _Loading(user_id)
             loading = self._loading
             while not await self._load_page(loading, until):
-                if asyncio.get_running_loop().time() > deadline:
+                if self._is_over(deadline):
                     return None
             self._loading = None
             memory = self._users[user_id] = loading.memory
         self._users.move_to_end(user_id)
-        while len(self._users) > USERS_KEPT:
-            self._users.popitem(last=False)
+        kept = sum(len(one.said) for one in self._users.values())
+        while len(self._users) > 1 and (len(self._users) > USERS_KEPT or kept > ROWS_KEPT):
+            kept -= len(self._users.popitem(last=False)[1].said)
         return memory
+
+    async def _absorb(
+        self, memory: UserMemory, rows: Sequence[EmbeddedEntry], *, compares: bool = True
+    ) -> list[Supersession]:
+        """Take entries into a memory, a slice at a time."""
+        found: list[Supersession] = []
+        for start in range(0, len(rows), SLICE_ENTRIES):
+            part = rows[start : start + SLICE_ENTRIES]
+            found += await asyncio.to_thread(memory.absorb, part, compares=compares)
+            await self._pace.rest()
+        return found
+
+    def _is_over(self, deadline: float) -> bool:
+        return self._pace.is_ending or asyncio.get_running_loop().time() > deadline
 
     async def _load_page(self, loading: _Loading, until: int) -> bool:
         """Read some more of a user's entries; whether that were all."""
         rows = await self._storage.list_embedded(loading.user_id, after=loading.after, limit=PAGE_ENTRIES)
         wanted = [row for row in rows if row.entry.position <= until]
         if wanted:
-            await asyncio.to_thread(loading.memory.absorb, wanted, compares=False)
+            await self._absorb(loading.memory, wanted, compares=False)
             loading.after = wanted[-1].entry.position
         return len(wanted) < PAGE_ENTRIES
 

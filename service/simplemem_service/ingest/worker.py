@@ -24,6 +24,7 @@ from simplemem_service.ingest.given import GivenEntries
 from simplemem_service.ingest.journal import Journal, OpenSegment
 from simplemem_service.ingest.journal_upkeep import JournalUpkeep
 from simplemem_service.ingest.merger import Merger
+from simplemem_service.ingest.pace import Pace
 from simplemem_service.ingest.positions import Positions
 from simplemem_service.ingest.receipts import Receipts
 from simplemem_service.ingest.recompress import Recompressor
@@ -104,7 +105,9 @@ class Worker:
         self._merger = None if model is None else Merger(storage, embedding, model, self._positions, clock)
         if self._merger is not None:
             self._merger.on_ready = journal.appended.set
-        self._synthesizer = Synthesizer(storage, blobs, clock, self._merger)
+        self.pace = Pace(journal.appended.is_set)
+        """How the work that nobody waits for gives way."""
+        self._synthesizer = Synthesizer(storage, blobs, clock, self._merger, self.pace)
         self._recompressor = Recompressor(storage, compressor, self._positions, clock)
         self._applier = Applier(
             self._rememberer,
@@ -175,6 +178,7 @@ class Worker:
     async def stop(self) -> None:
         """Finish the batch in progress and let the next writer begin."""
         self._stopping.set()
+        self.pace.is_ending = True
         self._journal.appended.set()
         await wait_at_most(self._idle, constants.DRAIN_TIMEOUT.total_seconds())
 

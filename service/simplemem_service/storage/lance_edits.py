@@ -227,7 +227,8 @@ class LanceEdits(Storage):
 
     async def _embedded(self, predicate: str, limit: int | None = None) -> list[EmbeddedEntry]:
         rows = await self._rows(ENTRIES, predicate, limit=limit)
-        return schema.entries_from_arrow(rows) if rows is not None else []
+        # In a thread: for some hundred rows the loop would stand still for ten milliseconds.
+        return await asyncio.to_thread(schema.entries_from_arrow, rows) if rows is not None else []
 
     async def _turns(self, predicate: str, limit: int) -> list[Turn]:
         rows = await self._rows(TURNS, predicate, limit=limit)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import numpy as np
 import pytest
 
 from simplemem_service.errors import StorageUnavailableError
+from simplemem_service.ingest import pace as paces
 from simplemem_service.ingest import synthesizer as synthesizers
 from simplemem_service.ingest.synthesizer import UserMemory
 from simplemem_service.models.operation import (
@@ -155,4 +159,58 @@ def test_the_vectors_of_a_user_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     memory.absorb(rows[4:])
     assert [one.position for one in memory.said] == [4, 5, 6, 7, 8]
     assert memory.vectors.shape == (5, 8)
-    assert np.linalg.norm(memory.vectors, axis=1) == pytest.approx(1)
+    assert np.linalg.norm(memory.vectors.astype(np.float32), axis=1) == pytest.approx(1, abs=1e-3)
+
+
+async def test_stage_2_waits_for_searches_but_not_for_ever(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesizers, "SLICE_ENTRIES", 1)
+    monkeypatch.setattr(paces, "REST_SECONDS", 0.1)
+    await memory.say(*MOVES)
+    asked: list[float] = []
+
+    def is_busy() -> bool:
+        asked.append(time.monotonic())
+        return True
+
+    memory.worker.pace.is_busy = is_busy
+    memory.journal.appended.clear()
+    assert await step(memory)
+    assert asked[-1] - asked[0] > 0.2
+    assert (await memory.entry("live in Paris")).superseded_by == (await memory.entry("Rome")).entry_id
+
+
+async def test_stage_2_hurries_where_turns_wait(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paces, "REST_SECONDS", 60)
+    await memory.say(*MOVES)
+    memory.worker.pace.is_busy = lambda: True
+    memory.journal.appended.set()
+    async with asyncio.timeout(10):
+        assert await step(memory)
+
+
+async def test_stage_2_ends_with_the_process_and_goes_on_in_the_next(
+    open_memory: MemoryOpener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synthesizers, "STEP_SECONDS", 600)
+    first = await open_memory()
+    await first.say(*MOVES)
+    await first.say(("Ada", "My cat sleeps all day long."), user="ben")
+    first.worker.pace.is_ending = True
+    await step(first)
+    assert first.worker._synthesizer._cursor == 2
+    second = await open_memory()
+    await step(second)
+    assert second.worker._synthesizer._cursor == 3
+
+
+async def test_users_are_forgotten_when_they_take_too_much_memory(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synthesizers, "ROWS_KEPT", 2)
+    for user in ("ada", "ben", "cleo"):
+        await memory.say(*MOVES, user=user)
+    await step(memory)
+    assert list(memory.worker._synthesizer._users) == ["cleo"]
+    await memory.say(("Ada", "I live in Oslo now."), session="told before Rome")
+    assert await step(memory)
+    assert (await memory.entry("Oslo")).superseded_by == (await memory.entry("moved")).entry_id
