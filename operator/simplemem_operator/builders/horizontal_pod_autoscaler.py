@@ -9,7 +9,7 @@ from simplemem_operator.models.desired import Desired, Manifest
 
 
 def build_horizontal_pod_autoscaler(desired: Desired) -> Manifest | None:
-    """Keeps the pods' CPU, and what else the spec names, at its target; None for a fixed number or a suspended store."""
+    """Keeps the pods' CPU, and what else the spec names, at target; None for a fixed number or a suspended store."""
     store = desired.store
     if store.autoscaling is None or store.suspend:
         return None
