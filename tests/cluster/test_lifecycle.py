@@ -46,7 +46,7 @@ def test_a_store_deleted_while_no_operator_runs_leaves_nothing(
     operator.stop()
     bare_space.kubectl("delete", "smem", "notes", "--timeout=10s")
     operator.start()
-    eventually(lambda: bare_space.names() == set(), within=30)
+    eventually(lambda: bare_space.names() == set(), within=60)
     operator.stop()
 
 
