@@ -19,6 +19,7 @@ from simplemem_service.api import (
     operations,
     reembed,
     retrieve,
+    status,
 )
 from simplemem_service.api.mcp_gateway import McpGateway
 from simplemem_service.api.middleware import BodyLimitMiddleware, RequestIdMiddleware
@@ -54,7 +55,7 @@ def create_app(config: Config) -> FastAPI:
     app.add_middleware(RequestIdMiddleware)
     app.include_router(health.router)
     if config.role.serves:
-        for module in (compress, operations, retrieve, memories, changes, reembed, export, import_lines):
+        for module in (compress, operations, retrieve, memories, status, changes, reembed, export, import_lines):
             app.include_router(module.router, responses=COMMON)
     if gateway is not None:
         # A route and no mount, which would redirect /mcp to /mcp/.

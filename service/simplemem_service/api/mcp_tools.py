@@ -23,11 +23,11 @@ from simplemem_service.api.change_schemas import OperationOut
 from simplemem_service.api.changes import erase_user
 from simplemem_service.api.compress import post_turns
 from simplemem_service.api.context import parts_of
-from simplemem_service.api.memories import get_status
 from simplemem_service.api.middleware import request_id_of
 from simplemem_service.api.operations import Change
 from simplemem_service.api.retrieve import search
 from simplemem_service.api.schemas import FilterIn, Id, Question, SearchIn, Time, TopK, TurnIn, TurnsIn
+from simplemem_service.api.status import read_store_status
 from simplemem_service.constants import CONTEXT_MAX_TOKENS, DEFAULT_SESSION, TEXT_MAX_CHARS, TURNS_MAX
 from simplemem_service.errors import InvalidInputError, ServiceError
 from simplemem_service.lifecycle import Service
@@ -166,7 +166,8 @@ class MemoryTools:
         """How much is remembered, by which model, and how far behind the store is."""
         with _Errors(ctx):
             caller = _caller(ctx, Scope.READ)
-            return await get_status(caller, self._service, parts_of(self._service))
+            status = await read_store_status(caller, self._service, parts_of(self._service))
+            return status.model_dump(mode="json")
 
 
 class _Errors:

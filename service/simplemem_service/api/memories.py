@@ -1,22 +1,20 @@
-"""Routes that show what is remembered, and how much."""
+"""Routes that show what is remembered."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import time
-from dataclasses import asdict, replace
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from simplemem_service.api.change_schemas import HistoryOut, RevisionOut
 from simplemem_service.api.changes import read_own
-from simplemem_service.api.context import PartsOf, Reader, ServiceOf
+from simplemem_service.api.context import PartsOf, Reader
 from simplemem_service.api.problem_schema import problems
 from simplemem_service.api.schemas import EntriesOut, EntryOut, Id, PageIn
 from simplemem_service.errors import InvalidInputError, NotFoundError
-from simplemem_service.llm.budget import RULES_BASIS
 
 router = APIRouter(tags=["memories"])
 
@@ -50,37 +48,6 @@ async def get_history(caller: Reader, entry_id: Id, parts: PartsOf) -> HistoryOu
         raise NotFoundError(f"entry '{entry_id[:80]}' does not exist")
     shown = [RevisionOut.of(revision) for revision in revisions]
     return HistoryOut.model_construct(entry_id=entry_id, revisions=shown)
-
-
-@router.get("/v1/status", summary="Counts, model, backlog")
-async def get_status(_caller: Reader, service: ServiceOf, parts: PartsOf) -> dict[str, Any]:
-    """What the store holds and how far it is behind."""
-    store = parts.store
-    counts = await parts.storage.counts()
-    progress = await parts.jobs.progress() if parts.jobs else None
-    follower, worker = parts.follower, parts.worker
-    return {
-        "name": store.name,
-        "namespace": store.namespace,
-        "tier": store.tier,
-        "role": service.config.role,
-        "ready": service.health.is_ready,
-        "entries": counts.entries,
-        "turns": counts.turns,
-        "storage_bytes": counts.size_bytes,
-        "model": service.embedding.model if service.embedding else store.embedding.model,
-        "generation": parts.generation,
-        "reembedding": asdict(progress) if progress else None,
-        "dimension": service.dimension,
-        "lexical": store.lexical,
-        "llm_mode": store.llm.mode,
-        "llm_models": parts.model.models if parts.model else (),
-        "table_version": service.index_version,
-        "index_lag_rows": service.lag(counts.entries) if follower else None,
-        "pending_turns": service.pending_turns,
-        "oldest_pending_seconds": round(worker.oldest_pending_seconds(time.time_ns()), 3) if worker else None,
-        "spend": await parts.budget.report() if parts.budget else {"month_usd": 0.0, "basis": RULES_BASIS},
-    }
 
 
 def _cursor(position: int) -> str:

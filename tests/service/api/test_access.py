@@ -182,6 +182,17 @@ def test_a_bound_token_knows_its_own_operations_only(login: Login) -> None:
     assert [alice.get(f"/v1/operations/{one}").status_code for one in ids] == [404, 200]
 
 
+def test_a_bound_token_is_told_no_figure_of_others(login: Login) -> None:
+    remember(login("root"), "bob", "I keep figures to myself.")
+    remember(login("alice"), "alice", "I keep one figure.")
+    whole, own = login("root").get("/v1/status").json(), login("alice").get("/v1/status").json()
+    assert own["entries"] == len(login("alice").get("/v1/entries").json()["entries"])
+    assert own["entries"] < whole["entries"]
+    hidden = ("storage_bytes", "pending_turns", "oldest_pending_seconds", "spend")
+    assert [own[name] for name in hidden] == [None] * len(hidden)
+    assert None not in [whole[name] for name in hidden]
+
+
 def test_a_bound_token_erases_its_own_user(login: Login) -> None:
     remember(login("alice"), "alice", "I will be forgotten.")
     done = login("alice").delete("/v1/entries", params={"user_id": "alice", "wait": "true"})

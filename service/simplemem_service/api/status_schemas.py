@@ -1,0 +1,94 @@
+"""What a store tells of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+EXAMPLE: dict[str, Any] = {
+    "name": "notes",
+    "namespace": "team-a",
+    "tier": "Minimal",
+    "role": "all",
+    "ready": True,
+    "entries": 419,
+    "turns": 419,
+    "storage_bytes": 3_412_992,
+    "model": "all-MiniLM-L6-v2",
+    "generation": 0,
+    "reembedding": None,
+    "dimension": 384,
+    "lexical": "RankBM25",
+    "llm_mode": "Rules",
+    "llm_models": [],
+    "table_version": 41,
+    "index_lag_rows": 0,
+    "pending_turns": 0,
+    "oldest_pending_seconds": 0.0,
+    "spend": {"month_usd": 0.0, "basis": "no language model is named"},
+}
+
+
+class ReembeddingOut(BaseModel):
+    """A re-embedding under way."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    operation_id: str
+    """The operation that asked for it."""
+    action: str
+    """What it does."""
+    model: str
+    """Model of the new vectors."""
+    done: int
+    """Entries with new vectors."""
+    total: int
+    """Entries in all."""
+
+
+class StatusOut(BaseModel):
+    """Counts, model and backlog. A token bound to a user is told the counts of that user, and no figure of others."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra={"example": EXAMPLE})
+
+    name: str
+    """Name of the MemoryStore."""
+    namespace: str
+    """Its namespace."""
+    tier: str
+    """Its tier."""
+    role: str
+    """What the pod that answered does."""
+    ready: bool
+    """Whether that pod is ready."""
+    entries: int
+    """Entries remembered."""
+    turns: int
+    """Turns kept."""
+    storage_bytes: int | None
+    """Bytes the store occupies, older versions and the journal included; null for a bound token."""
+    model: str
+    """Embedding model of the vectors in use."""
+    generation: int
+    """How often the store has moved on to another model."""
+    reembedding: ReembeddingOut | None
+    """The re-embedding under way."""
+    dimension: int | None
+    """Length of the vectors; null until the model is loaded."""
+    lexical: str
+    """Lexical engine."""
+    llm_mode: str
+    """Whether language models compress: Model or Rules."""
+    llm_models: tuple[str, ...]
+    """Language models in the order of their use."""
+    table_version: int
+    """Version of the table that searches of this pod see."""
+    index_lag_rows: int | None
+    """Entries that searches of this pod do not see yet; null where it does not search."""
+    pending_turns: int | None
+    """Accepted turns that are not searchable yet; null where another pod knows, and for a bound token."""
+    oldest_pending_seconds: float | None
+    """How long the oldest of them waits; null likewise."""
+    spend: dict[str, Any] | None = Field(examples=[EXAMPLE["spend"]])
+    """What language models cost this month; null for a bound token."""
