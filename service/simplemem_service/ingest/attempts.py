@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 
 from simplemem_service import constants
-from simplemem_service.errors import PermanentError, TransientError
+from simplemem_service.errors import ConflictError, InvalidInputError, NotFoundError, PermanentError, TransientError
 from simplemem_service.health import describe
 from simplemem_service.models.operation import JournaledOperation, OperationResult, OperationState
 from simplemem_service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
+
+CALLERS_MISTAKES = (ConflictError, InvalidInputError, NotFoundError)
+"""What only another request can mend, such as an edit of an entry that is gone: told to the caller, no failure here."""
 
 
 class Attempts:
@@ -37,8 +40,11 @@ class Attempts:
         del self._counts[operation_id]
         operation = accepted.operation
         fields = {"operation": operation_id, "kind": operation.kind, "attempts": attempts, "error": describe(error)}
-        logger.error("operation failed; what it gave stays in the journal", exc_info=error, extra=fields)
-        self._metrics.failed_operations_total.inc()
+        if isinstance(error, CALLERS_MISTAKES):
+            logger.info("operation refused", extra=fields)
+        else:
+            logger.error("operation failed; what it gave stays in the journal", exc_info=error, extra=fields)
+            self._metrics.failed_operations_total.inc()
         return OperationResult(
             OperationState.FAILED, turns=len(operation.turns), error=describe(error), kind=operation.kind
         )
