@@ -194,7 +194,8 @@ class AccessSpec(Part):
     """Who may use the API."""
 
     token_secret_name: Name | None = None
-    """Secret whose values are the bearer tokens; without it the port is open to the store's own namespace."""
+    """Secret whose values are the bearer tokens, or JSON or key=value lines with token, scopes, user_id and
+    requests_per_second; without it the port is open to the store's own namespace."""
     allowed_namespaces: Annotated[list[NamespaceName], Field(max_length=64)] | None = None
     """Namespaces that may reach the port; default: the store's own."""
 
