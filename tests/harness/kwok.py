@@ -31,7 +31,7 @@ STORAGE_CLASS = "standard"
 POD_CIDR = "10.88.0.0/16"
 """Where pods get addresses from, which lead nowhere."""
 
-STAGES = Path(__file__).resolve().parent / "manifests" / "kwok.yaml"
+STAGES = Path(__file__).resolve().parent / "stages" / "kwok.yaml"
 """What nodes and pods do."""
 
 FAULT = "harness.simplemem.io/fault"
