@@ -119,7 +119,7 @@ class Bench:
 
     def edit(self, situation: str) -> None:
         """Time from an edit to a status that has seen it, the slowest of several."""
-        seconds = []
+        seconds: list[float] = []
         for number in range(EDITS):
             namespace, name = place(number * (self._count // EDITS))
             words = ["-n", namespace, "patch", "smem", name, "--type=merge", "-o", "json"]
@@ -147,7 +147,7 @@ class Bench:
             time.sleep(0.05)
         self._emit("operator_restart_seconds", time.monotonic() - started, "s")
         time.sleep(45)
-        # Of the edited store: its ConfigMap, its pods' template and its status, then its status and events as it rolls.
+        # Of the edited store: its ConfigMap, its pods' template, and its status and events as they roll.
         self._emit("operator_restart_writes", len(self._plane.writes(WRITER)) - written, "requests in 45 s")
 
     def _stores(self) -> list[dict[str, Any]]:
