@@ -75,6 +75,11 @@ def test_named_namespaces_get_roles_instead_of_a_cluster_role() -> None:
     assert "--namespace=team-a" in container("watchNamespaces={team-a,team-b}")["args"]
 
 
+def test_a_selector_of_stores_reaches_the_operator() -> None:
+    assert "--selector=region in (east)" in container("storeSelector=region in (east)")["args"]
+    assert not [word for word in container()["args"] if word.startswith("--selector")]
+
+
 def test_no_role_allows_everything() -> None:
     for rule in one("ClusterRole")["rules"]:
         assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
