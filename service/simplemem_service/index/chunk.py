@@ -25,6 +25,8 @@ CHUNK_ROWS = 65_536
 """Entries of a chunk: enough for numpy to forget what a call costs (.1 ms a chunk), few enough to copy in .1 s."""
 DEAD_SHARE = 0.25
 """Share of dead rows above which a chunk is copied without them."""
+PRODUCT_ROWS = 256
+"""Vectors copied and multiplied at a time, .4 MB at 384 dimensions."""
 NOBODY = -1
 """Number of a user who has no entries."""
 
@@ -115,9 +117,9 @@ class ChunkView:
         if not len(rows):
             return np.empty(0, dtype=np.float32)
         if field_name == CONTEXT:
-            return products(self.context[rows].astype(np.float32), vector * UNIT)
+            return _products_of(self.context, rows, vector * UNIT)
         picked, firsts = sentences_of(self.starts, rows)
-        return np.maximum.reduceat(products(self.sentences[picked].astype(np.float32), vector * UNIT), firsts)
+        return np.maximum.reduceat(_products_of(self.sentences, picked, vector * UNIT), firsts)
 
     def likeness(self, field_name: str, wanted: Matrix, rows: Rows) -> tuple[Values, Rows]:
         """Products of the sketches of rows with a vector's sketch, and the row of each: one an entry in its context,
@@ -277,6 +279,15 @@ def products(vectors: Matrix, vector: Vector) -> Values:
     makes 1 ms into 8. Searches run side by side already.
     """
     found: Values = np.einsum("ij,j->i", vectors, vector)
+    return found
+
+
+def _products_of(vectors: Fixed, rows: Rows, vector: Vector) -> Values:
+    """Product of given rows with a vector, some rows at a time: copies that stay in the cache take two thirds."""
+    found = np.empty(len(rows), dtype=np.float32)
+    for start in range(0, len(rows), PRODUCT_ROWS):
+        part = rows[start : start + PRODUCT_ROWS]
+        found[start : start + len(part)] = products(vectors[part].astype(np.float32), vector)
     return found
 
 
