@@ -1,7 +1,7 @@
-"""Filters of the table as LanceDB expressions.
+"""Filters of the table as SQL, in which any text of a caller is data.
 
-LanceDB binds no parameters, so every value of a user goes through `lit`, which quotes it; nothing is formatted into a
-string by hand.
+LanceDB binds no parameters. Numbers and times go through its expressions; texts go through `quoted`, since `lit` of
+lancedb 0.40 leaves two quotes in a row, and a quote after a backslash, as they are: the user `''` is then found as `'`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 
-from lancedb.expr import Expr, col, lit
+from lancedb.expr import col, lit
 
 from simplemem_service.models.query import EntryFilter
 
@@ -20,32 +20,39 @@ one text, joined by a control character that no name holds."""
 
 def entry_predicate(where: EntryFilter, *, after: int | None = None) -> str:
     """The SQL of a filter: entries that match all its fields, with a position above `after`."""
-    conditions: list[Expr] = []
+    conditions: list[str] = []
     if after is not None:
-        conditions.append(col("position") > lit(after))
+        conditions.append(above("position", after))
     if where.user_id is not None:
-        conditions.append(col("user_id") == lit(where.user_id))
+        conditions.append(equals("user_id", where.user_id))
     if where.session_id is not None:
-        conditions.append(col("session_id") == lit(where.session_id))
+        conditions.append(equals("session_id", where.session_id))
     if where.location is not None:
-        conditions.append(col("location").lower() == lit(where.location.lower()))
+        conditions.append(f"(lower(location) = {quoted(where.location.lower())})")
     if where.since is not None:
-        conditions.append(col("timestamp") >= lit(where.since.astimezone(UTC)))
+        conditions.append(str((col("timestamp") >= lit(where.since.astimezone(UTC))).to_sql()))
     if where.until is not None:
-        conditions.append(col("timestamp") <= lit(where.until.astimezone(UTC)))
-    # Functions of lists are no part of lancedb.expr (0.40); the literal is quoted by it all the same.
-    persons = [f"array_has({_LOWER_PERSONS}, {lit(person.lower()).to_sql()})" for person in where.persons]
-    return " AND ".join([*(f"({condition.to_sql()})" for condition in conditions), *persons]) or "true"
+        conditions.append(str((col("timestamp") <= lit(where.until.astimezone(UTC))).to_sql()))
+    conditions += [f"array_has({_LOWER_PERSONS}, {quoted(person.lower())})" for person in where.persons]
+    return " AND ".join(conditions) or "true"
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of SQL: DataFusion ends it at a single quote only, knows no escape but doubling it, and takes
+    every other character as it is.
+    """
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
 
 
 def any_of(column: str, values: Sequence[str]) -> str:
     """The SQL of "the column is one of the values"; there must be at least one."""
-    return str(col(column).isin([lit(value) for value in values]).to_sql())
+    return f"({column} IN ({', '.join(quoted(value) for value in values)}))"
 
 
 def equals(column: str, value: str) -> str:
     """The SQL of "the column is the value"."""
-    return str((col(column) == lit(value)).to_sql())
+    return f"({column} = {quoted(value)})"
 
 
 def changed_after(version: int) -> str:
@@ -75,7 +82,7 @@ def at_least(column: str, value: float) -> str:
 
 def has_any(column: str, values: Sequence[str]) -> str:
     """The SQL of "the list holds one of the values"; there must be at least one."""
-    literals = ", ".join(lit(value).to_sql() for value in values)
+    literals = ", ".join(quoted(value) for value in values)
     return f"array_has_any({column}, [{literals}])"
 
 

@@ -26,7 +26,6 @@ from schemathesis.specs.openapi.checks import (
 
 from simplemem_service.config import Config
 from simplemem_service.main import create_app
-from simplemem_service.storage.filters import entry_predicate
 from tests.support.server import Server
 from tests.support.stores import make_store
 
@@ -145,11 +144,3 @@ def test_any_name_is_data_in_a_filter(fuzzed: Server, name: str, other: str) -> 
             assert count(user_id=name, session_id=other) == (0, 0)
         assert count(user_id=name, persons=[name + " "]) == (0, 0)
         client.delete("/v1/entries", params={"user_id": name}).raise_for_status()
-
-
-@given(st.text(max_size=50))
-def test_a_filter_quotes_whatever_it_is_given(text: str) -> None:
-    from simplemem_service.models.query import EntryFilter
-
-    predicate = entry_predicate(EntryFilter(user_id=text))
-    assert predicate.count("'") == 2 + 2 * text.count("'")
