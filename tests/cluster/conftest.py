@@ -20,7 +20,7 @@ from tests.harness.answerer import Answerer
 from tests.harness.control_plane import ControlPlane
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.kwok import FakeNode, Kwok
-from tests.harness.operator import Operator, install_access
+from tests.harness.operator import WRITER, Operator, install_access
 
 NUMBERS = itertools.count(1)
 CHILD_KINDS = "deployment,statefulset,cronjob,service,configmap,serviceaccount,pvc,networkpolicy,pdb,hpa"
@@ -87,6 +87,27 @@ class Space:
         selector = "app.kubernetes.io/managed-by=simplemem-operator"
         items = json.loads(self.kubectl("get", CHILD_KINDS, "-l", selector, "-o", "json"))["items"]
         return {f"{item['kind']}/{item['metadata']['name']}" for item in items}
+
+    def writes(self) -> list[str]:
+        """What the operator wrote into the namespace so far, each as ``verb resource/name subresource code``."""
+
+        def line(event: dict[str, Any]) -> str:
+            ref = event["objectRef"]
+            words = [event["verb"], f"{ref['resource']}/{ref.get('name', '')}", ref.get("subresource", "")]
+            return " ".join([*filter(None, words), str(event["responseStatus"]["code"])])
+
+        events = self.plane.writes(WRITER)
+        return [line(event) for event in events if event["objectRef"].get("namespace") == self.name]
+
+    def rest(self, seconds: float = 3) -> None:
+        """Wait until the operator has written nothing into the namespace for that long."""
+        deadline = time.monotonic() + 60
+        written, since = len(self.writes()), time.monotonic()
+        while time.monotonic() - since < seconds:
+            assert time.monotonic() < deadline, self.writes()[-20:]
+            time.sleep(0.2)
+            if len(self.writes()) != written:
+                written, since = len(self.writes()), time.monotonic()
 
     def ready(self, name: str = "notes") -> dict[str, Any]:
         """The condition Ready; empty before the first pass."""

@@ -106,10 +106,11 @@ def test_more_metrics_reach_the_autoscaler_as_they_are_and_are_written_once(town
     autoscaler = town.get("hpa", "notes-retrieval") or {}
     assert [found["type"] for found in autoscaler["spec"]["metrics"]] == ["Resource", "Pods"]
     assert autoscaler["spec"]["metrics"][1]["pods"]["target"]["averageValue"] == "100m"
-    before = len(fleet.plane.writes(WRITER))
+    town.rest()
+    before = len(town.writes())
     town.kubectl("annotate", "deployment", "notes-retrieval", "somebody=else")
     time.sleep(3)
-    assert fleet.plane.writes(WRITER)[before:] == []
+    assert town.writes()[before:] == []
 
 
 def test_the_scale_subresource_sets_the_number_and_nobody_takes_it_back(town: Space) -> None:
