@@ -18,6 +18,8 @@ class ConditionType(StrEnum):
     """The wanted number of pods answers questions."""
     INGEST_HEALTHY = "IngestHealthy"
     """Accepted turns become searchable."""
+    WRITE_PATH_HEALTHY = "WritePathHealthy"
+    """A turn that was written a few minutes ago was found again by a search."""
 
 
 class Reason(StrEnum):
@@ -69,6 +71,12 @@ class Reason(StrEnum):
     """Accepted turns wait and are retried; nothing is lost."""
     FOREIGN_OBJECT = "ForeignObject"
     """An object with a child's name belongs to somebody else and is left alone."""
+    WRITE_PATH_PROVEN = "WritePathProven"
+    """A turn was written, found and removed within the last three intervals."""
+    WRITE_PATH_STALE = "WritePathStale"
+    """No turn that was written was found again for three intervals."""
+    NOT_CHECKED = "NotChecked"
+    """The pods do not check this."""
     FORBIDDEN = "Forbidden"
     """The operator's role lacks a verb; the message names it."""
     REFUSED = "Refused"

@@ -67,6 +67,8 @@ class Config:
     embedding_addresses: tuple[tuple[str, int], ...] = ()
     """SIMPLEMEM_EMBEDDING_URLS: where the store's embedding pods may be, `http://HOST:PORT`, separated by commas; a
     host may stand for any number of pods, none at times. None: texts are encoded here."""
+    canary_seconds: int = 0
+    """SIMPLEMEM_CANARY_SECONDS: how often a turn is written and searched back to prove the write path; 0: never."""
     redis_url: str | None = field(default=None, repr=False)
     """REDIS_URL: a Redis that spares repeated work, redis:// or rediss://; it may hold a password. None: no cache."""
 
@@ -74,7 +76,7 @@ class Config:
 STORE_FILE = "/etc/simplemem/store.json"
 """SIMPLEMEM_STORE_FILE: where the operator's ConfigMap puts the ResolvedStore."""
 MOST = 3600
-"""Largest number that a setting of language models may have: an hour in seconds."""
+"""Largest number that a setting may have: an hour in seconds."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -94,6 +96,7 @@ def read_config(environment: Mapping[str, str]) -> Config:
         log_level=_log_level(environment.get("SIMPLEMEM_LOG_LEVEL", "info")),
         embedding_addresses=read_embedding_addresses(environment),
         redis_url=read_redis_url(environment),
+        canary_seconds=_number("SIMPLEMEM_CANARY_SECONDS", environment, "300", least=0),
         **read_llm_settings(environment),
     )
 

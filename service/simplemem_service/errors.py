@@ -18,11 +18,13 @@ ServiceError
    |  |- ImportLineError
    |- NotFoundError
    |- ConflictError
+   |  |- ReservedUserError
    |- UnauthorizedError
    |- ForbiddenError
    |- OperationFailedError
    |- ReembedError
    |- LlmRejectedError
+   |- WritePathError
    |  |- LlmTooLongError
    |- BudgetExceededError
 """
@@ -166,6 +168,15 @@ class UnauthorizedError(PermanentError):
 
 
 class ForbiddenError(PermanentError):
+class ReservedUserError(InvalidInputError):
+    """A request names the user that the service keeps for itself."""
+
+    code = "ReservedUser"
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__("user_id", f"user_id: '{user_id}' is reserved for the service's own checks; use another one")
+
+
     """The bearer token is good, and not for this."""
 
     code = "Forbidden"
@@ -196,6 +207,12 @@ class LlmTooLongError(LlmRejectedError):
 
 
 class BudgetExceededError(PermanentError):
+class WritePathError(PermanentError):
+    """A turn that proves the write path did not come through."""
+
+    code = "WritePathStuck"
+
+
     """The budget of the month is used up, and the store says to call no language model then."""
 
     code = "BudgetExceeded"

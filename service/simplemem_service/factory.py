@@ -141,15 +141,29 @@ def create_parts(
             reembedder=reembedder,
         )
         worker.erase_hooks.append(replies.forget_user)
-    follower = None
+    follower = plain = None
     retriever: AnyRetriever | None = None
     if config.role.serves:
         catalogue = Catalogue()
         follower = Follower(storage, _create_lexical(config), VectorIndex(), catalogue)
-        retriever = _create_retriever(config.store, embedding, follower, model)
+        plain = Retriever(embedding, follower)
+        retriever = _create_retriever(config.store, embedding, plain, model)
         if isinstance(embedding, CachedEmbedding):
             retriever = _create_cached(config, retriever, embedding, follower, metrics=metrics, generation=generation)
-    return Parts(config.store, blobs, storage, journal, follower, retriever, worker, model, budget, jobs, generation)
+    return Parts(
+        config.store,
+        blobs,
+        storage,
+        journal,
+        follower,
+        retriever,
+        worker,
+        model=model,
+        budget=budget,
+        jobs=jobs,
+        generation=generation,
+        plain=plain,
+    )
 
 
 def _create_model(config: Config, budget: Budget, metrics: Metrics) -> LanguageModel:
@@ -159,9 +173,8 @@ def _create_model(config: Config, budget: Budget, metrics: Metrics) -> LanguageM
 
 
 def _create_retriever(
-    store: ResolvedStore, embedding: Embedding, follower: Follower, model: LanguageModel | None
+    store: ResolvedStore, embedding: Embedding, plain: Retriever, model: LanguageModel | None
 ) -> AnyRetriever:
-    plain = Retriever(embedding, follower)
     settings = store.retrieval
     if model is None or settings.planning is settings.reflection is When.NEVER:
         return plain

@@ -10,11 +10,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from simplemem_api.conditions import Reason
 from simplemem_api.resolved import StorageKind
 from simplemem_service.api.tokens import Tokens
+from simplemem_service.canary import CHECK as WRITE_PATH
+from simplemem_service.canary import Canary
 from simplemem_service.config import Config, Role
 from simplemem_service.constants import (
     FORMER_PARTS_KEPT,
@@ -67,8 +70,11 @@ class Service:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.health = Health(REQUIRED[config.role], ("ingest",) if config.role is Role.ALL else ())
+        has_canary = config.canary_seconds > 0 and config.role.serves
+        informative = ("ingest",) if config.role is Role.ALL else ()
+        self.health = Health(REQUIRED[config.role], (*informative, *((WRITE_PATH,) if has_canary else ())))
         self.metrics = Metrics()
+        self.canary = self._create_canary() if has_canary else None
         is_required = config.store.access.token_secret_name is not None
         self.tokens = Tokens(config.tokens, is_required=is_required)
         self.generations = Generations(config, self.metrics)
@@ -83,6 +89,10 @@ class Service:
         self._awaited = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_bucket = config.store.storage.kind is StorageKind.S3
+
+    def _create_canary(self) -> Canary:
+        interval = timedelta(seconds=self.config.canary_seconds)
+        return Canary(lambda: self.parts, self.health, self.metrics, hurry=self.hurry, interval=interval)
 
     async def start(self) -> None:
         """Begin to start; returns at once."""
@@ -142,6 +152,8 @@ class Service:
             figures["oldest_pending_seconds"] = int(worker.oldest_pending_seconds(time.time_ns()))
         if self.config.role is Role.EMBEDDING:
             figures["texts_per_minute"] = self.encoded.per_minute()
+        if self.canary is not None:
+            figures |= self.canary.figures()
         return figures
 
     def _spawn(self, loop: Coroutine[None, None, None]) -> None:
@@ -174,6 +186,8 @@ class Service:
         if parts.model is not None:
             self._spawn(self._warm_up(parts.model))
         self._spawn(self._measure())
+        if self.canary is not None:
+            self._spawn(self.canary.run())
 
     def _start_worker(self, parts: Parts) -> None:
         self._worker = parts.worker

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simplemem_service.index.follow import Follower
     from simplemem_service.ingest.reembed_jobs import Jobs
     from simplemem_service.ingest.worker import Worker
+    from simplemem_service.pipeline.retrieve import Retriever
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +47,5 @@ class Parts:
     """Re-embeddings; None where the parts were made without a way to load another model."""
     generation: int = 0
     """The store's generation that these parts answer with."""
+    plain: Retriever | None = None
+    """Answers without language models and caches, in roles that answer questions."""

@@ -46,6 +46,11 @@ class Metrics:
         self.pending_turns = self._gauge("pending_turns", "Accepted turns that are not searchable yet.")
         self.oldest_pending_seconds = self._gauge("oldest_pending_seconds", "Age of the oldest of them.")
         self.index_lag_rows = self._gauge("index_lag_rows", "Entries in the table that this pod does not find yet.")
+        self.canary_seconds = self._gauge("canary_seconds", "Time from writing the last check turn to finding it.")
+        self.canary_last_success_timestamp_seconds = self._gauge(
+            "canary_last_success_timestamp_seconds", "When a check turn was last found again, seconds since 1970."
+        )
+        self.canary_failures_total = self._counter("canary_failures", "Check turns that did not come through.")
         self.ready = self._gauge("ready", "1 while this pod is ready.")
         self.llm_tokens_total = self._counter("llm_tokens", "Tokens of language models.", ("model", "direction"))
         self.llm_cost_usd_total = self._counter("llm_cost_usd", "Cost of language models, US dollars.", ("model",))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from simplemem_service.constants import DEFAULT_USER, RATE_BURST_SECONDS, REQUESTS_PER_SECOND
-from simplemem_service.errors import ForbiddenError, NotFoundError, RateLimitedError
+from simplemem_service.errors import ForbiddenError, NotFoundError, RateLimitedError, ReservedUserError
+from simplemem_service.models.entry import CANARY_USER
 
 
 class Scope(StrEnum):
@@ -49,7 +50,12 @@ class Caller:
             raise ForbiddenError(f"the token of '{self.name}' lacks the scope '{scope}'; it has: {has}")
 
     def narrow(self, user_id: str | None) -> str | None:
-        """The user that a request may concern, None for all; `ForbiddenError` if it names one that it may not."""
+        """The user that a request may concern, None for all.
+
+        Raises `ForbiddenError` if it names one that it may not, `ReservedUserError` if it names the service's own.
+        """
+        if user_id == CANARY_USER:
+            raise ReservedUserError(user_id)
         if self.user_id is None:
             return user_id
         if user_id not in (None, self.user_id):
@@ -62,7 +68,7 @@ class Caller:
 
     def require_own(self, user_id: str, what: str) -> None:
         """Raise `NotFoundError` if something is another user's than the token's, as if it did not exist."""
-        if self.user_id not in (None, user_id):
+        if self.user_id not in (None, user_id) or user_id == CANARY_USER:
             raise NotFoundError(f"{what} does not exist")
 
     def require_erasure(self, user_id: str) -> None:

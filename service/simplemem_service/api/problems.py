@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 STATUS_BY_ERROR: tuple[tuple[type[errors.ServiceError], int], ...] = (
     (errors.OverloadedError, 429),
     (errors.TransientError, 503),
+    (errors.ReservedUserError, 400),
     (errors.InvalidInputError, 422),
     (errors.NotFoundError, 404),
     (errors.ConflictError, 409),

@@ -18,14 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from simplemem_service.api.access import Caller, Scope
 from simplemem_service.constants import ID_MAX_CHARS, REQUESTS_PER_SECOND
 from simplemem_service.errors import ConfigError
+from simplemem_service.models.entry import CANARY_USER
 
 _LINE = re.compile(r"\s*(token|scopes|user_id|requests_per_second)\s*=\s*(.*?)\s*")
 _Secret = Annotated[str, Field(min_length=1, pattern=r"^[\x21-\x7e]+$")]
+
+
+def _of_a_caller(user_id: str) -> str:
+    if user_id == CANARY_USER:
+        raise ValueError("reserved for the service's own checks")
+    return user_id
 
 
 class TokenFields(BaseModel):
@@ -37,7 +44,7 @@ class TokenFields(BaseModel):
     """The secret: printable ASCII without spaces, as it travels in a header."""
     scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({Scope.ADMIN})
     """What it may be used for."""
-    user_id: Annotated[str, Field(min_length=1, max_length=ID_MAX_CHARS)] | None = None
+    user_id: Annotated[str, Field(min_length=1, max_length=ID_MAX_CHARS), AfterValidator(_of_a_caller)] | None = None
     """The only user whose memory it opens."""
     requests_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = REQUESTS_PER_SECOND
     """How many requests it may send, on average."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from simplemem_service.errors import ReembedError
 from simplemem_service.ingest.attempts import Attempts
+from simplemem_service.ingest.canary_rows import CanaryRows
 from simplemem_service.ingest.given import GivenEntries
 from simplemem_service.ingest.recompress import Recompressor
 from simplemem_service.ingest.reembed import Reembedder
@@ -14,6 +15,7 @@ from simplemem_service.ingest.removals import Removals
 from simplemem_service.ingest.synthesizer import Synthesizer
 from simplemem_service.ingest.undo import Undo
 from simplemem_service.models.operation import (
+    CanaryPayload,
     DeletePayload,
     EditPayload,
     EntriesPayload,
@@ -27,8 +29,8 @@ from simplemem_service.models.operation import (
     UndoPayload,
 )
 
-_ADDING = frozenset({OperationKind.ENTRIES, OperationKind.RECOMPRESS, OperationKind.REEMBED})
-"""Kinds that leave existing entries as they are."""
+_ADDING = frozenset({OperationKind.ENTRIES, OperationKind.RECOMPRESS, OperationKind.REEMBED, OperationKind.CANARY})
+"""Kinds that leave existing entries of users as they are."""
 
 
 class Applier:
@@ -36,7 +38,7 @@ class Applier:
 
     Parameters
     ----------
-    rememberer, given, removals, undo, synthesizer, recompressor
+    rememberer, given, removals, undo, synthesizer, recompressor, canaries
         Who does the kinds.
     attempts
         Counts the tries of operations that fail.
@@ -53,6 +55,7 @@ class Applier:
         synthesizer: Synthesizer,
         *,
         recompressor: Recompressor,
+        canaries: CanaryRows,
         attempts: Attempts,
         reembedder: Reembedder | None = None,
     ) -> None:
@@ -62,6 +65,7 @@ class Applier:
         self._undo = undo
         self._synthesizer = synthesizer
         self._recompressor = recompressor
+        self._canaries = canaries
         self._attempts = attempts
         self._reembedder = reembedder
 
@@ -105,6 +109,8 @@ class Applier:
                 return await self._synthesizer.rerun(accepted)
             case RecompressPayload():
                 return await self._recompressor.apply(accepted)
+            case CanaryPayload() as payload:
+                return await self._canaries.remove(payload)
             case ReembedPayload() as payload:
                 if self._reembedder is None:
                     raise ReembedError("this writer has no way to load another model")

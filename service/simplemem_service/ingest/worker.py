@@ -20,6 +20,7 @@ from simplemem_service.errors import DamagedSegmentError, LeaseLostError, Servic
 from simplemem_service.health import Health, describe
 from simplemem_service.ingest.apply import Applier
 from simplemem_service.ingest.attempts import Attempts
+from simplemem_service.ingest.canary_rows import CanaryRows
 from simplemem_service.ingest.given import GivenEntries
 from simplemem_service.ingest.journal import Journal, OpenSegment
 from simplemem_service.ingest.journal_upkeep import JournalUpkeep
@@ -116,6 +117,7 @@ class Worker:
             undo,
             self._synthesizer,
             recompressor=self._recompressor,
+            canaries=CanaryRows(storage, clock),
             attempts=attempts,
             reembedder=reembedder,
         )

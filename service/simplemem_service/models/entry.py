@@ -11,6 +11,9 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float32]
 """A unit vector of shape (dimension,), float32."""
 
+CANARY_USER = "simplemem:canary"
+"""Owner of the turns that prove the write path; no caller may name it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:

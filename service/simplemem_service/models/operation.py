@@ -13,6 +13,7 @@ and applied by the one writer in the order of the journal. What it does follows 
     SynthesizePayload     Synthesize   look again for entries of the user that supersede each other
     UndoPayload           Undo         take back what one operation or synthesis did to existing entries
     RecompressPayload     Recompress   bring back dropped turns of the user that the threshold of today would keep
+    CanaryPayload         Canary       remove what a check of the write path wrote; nobody's words, so without a receipt
     ReembedPayload        Reembed      begin to make the vectors of all users' entries by another model, or go back
 
 An operation concerns one user: an entry of somebody else is as good as absent (an edit of it ends Failed, "entry '...'
@@ -36,6 +37,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from simplemem_service.models.density import Density
+from simplemem_service.models.entry import CANARY_USER
 
 
 class OperationState(StrEnum):
@@ -72,6 +74,8 @@ class OperationKind(StrEnum):
     """Bring back turns that were dropped."""
     REEMBED = "Reembed"
     """Go over to vectors of another model."""
+    CANARY = "Canary"
+    """Remove what a check of the write path wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,14 @@ class ReembedPayload:
     """Model of the new ones; empty where none are made."""
 
 
+@dataclass(frozen=True, slots=True)
+class CanaryPayload:
+    """What a check of the write path wrote is to be removed, and what earlier ones left."""
+
+    entry_id: str
+    """The entry of this check."""
+
+
 Payload: TypeAlias = (
     EntriesPayload
     | EditPayload
@@ -220,6 +232,7 @@ Payload: TypeAlias = (
     | UndoPayload
     | RecompressPayload
     | ReembedPayload
+    | CanaryPayload
 )
 
 KIND_OF: Mapping[type[Payload], OperationKind] = {
@@ -231,6 +244,7 @@ KIND_OF: Mapping[type[Payload], OperationKind] = {
     UndoPayload: OperationKind.UNDO,
     RecompressPayload: OperationKind.RECOMPRESS,
     ReembedPayload: OperationKind.REEMBED,
+    CanaryPayload: OperationKind.CANARY,
 }
 """What each payload asks for."""
 
@@ -259,7 +273,9 @@ class Operation:
 
     @property
     def size(self) -> int:
-        """Turns and entries given; 0 where it gives none."""
+        """Turns and entries given; 0 where it gives none, and for the service's own, which nobody waits for."""
+        if self.user_id == CANARY_USER:
+            return 0
         return len(self.turns) + (len(self.payload.entries) if isinstance(self.payload, EntriesPayload) else 0)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.index.base import BIGRAMS, CONTEXT, SENTENCES, Candidates, Scope
 from simplemem_service.index.follow import Follower, Views
-from simplemem_service.models.entry import Entry, Vector
+from simplemem_service.models.entry import CANARY_USER, Entry, Vector
 from simplemem_service.models.query import Hit, Query, Retrieved
 from simplemem_service.pipeline import recipe as signal
 from simplemem_service.pipeline.complexity import deepen
@@ -184,10 +184,16 @@ def _candidates(search: _Search, recipe: Recipe, words: _Words) -> list[Entry]:
         signal.DATE: lambda: _told_on_dates(search, limit),
     }
     found = {entry_id for name, run in rankers.items() if recipe.uses(name) for entry_id in run()} | words.best()
-    entries = [entry for entry_id in found if (entry := views.catalogue.entry(entry_id)) is not None]
+    known = (views.catalogue.entry(entry_id) for entry_id in found)
+    entries = [entry for entry in known if entry is not None and _is_shown(entry, scope)]
     if recipe.uses(signal.VALIDITY):
         entries = with_successors(entries, lambda entry_id: _within(search, entry_id))
     return sorted(entries, key=lambda entry: entry.position)
+
+
+def _is_shown(entry: Entry, scope: Scope) -> bool:
+    """Whether an entry is a user's, or the service's own asked for by its name."""
+    return entry.user_id != CANARY_USER or scope.user_id == CANARY_USER
 
 
 def _within(search: _Search, entry_id: str) -> Entry | None:

@@ -32,6 +32,7 @@ from simplemem_service.storage.lance_edits import ENTRIES, HISTORY, KEYS_AT_ONCE
 from simplemem_service.storage.lance_errors import converted
 from simplemem_service.storage.lance_sides import FOLLOWED_TABLE, SideTables
 from simplemem_service.storage.maintenance import ENTRY_INDICES, HISTORY_INDICES, TURN_INDICES, Upkeep
+from simplemem_service.storage.reserved import OWN, without_own
 
 
 class LanceStorage(LanceEdits):
@@ -130,7 +131,8 @@ class LanceStorage(LanceEdits):
 
     @override
     async def list_entries(self, where: EntryFilter, *, after: int, limit: int) -> list[Entry]:
-        return await self._select(filters.entry_predicate(where, after=after), ascending=True, limit=limit)
+        predicate = without_own(where.user_id, filters.entry_predicate(where, after=after))
+        return await self._select(predicate, ascending=True, limit=limit)
 
     @override
     async def last_entries(self, user_id: str, session_id: str, limit: int) -> list[Entry]:
@@ -158,7 +160,7 @@ class LanceStorage(LanceEdits):
     async def counts(self) -> StoreCounts:
         async with converted():
             rows = {name: await self._latest(name) for name in (ENTRIES, TURNS)}
-            entries, turns = [0 if table is None else await table.count_rows() for table in rows.values()]
+            entries, turns = [0 if table is None else await _count_users(table) for table in rows.values()]
         return StoreCounts(entries=entries, turns=turns, size_bytes=await self._measure_size())
 
     @property
@@ -239,6 +241,11 @@ class LanceStorage(LanceEdits):
                 raise
             self._handles[name, purpose] = handle
         return handle
+
+
+async def _count_users(table: Any) -> int:
+    """Rows of users: all but the service's own, which an index finds at once."""
+    return int(await table.count_rows()) - int(await table.count_rows(OWN))
 
 
 def _check_format(metadata: Mapping[bytes, bytes], identity: StoreIdentity) -> None:

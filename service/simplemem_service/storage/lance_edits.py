@@ -23,6 +23,7 @@ from simplemem_service.storage import filters, history_schema, schema
 from simplemem_service.storage.base import PurgeMark, Removed, Storage
 from simplemem_service.storage.lance_errors import converted
 from simplemem_service.storage.lance_sides import SideTables
+from simplemem_service.storage.reserved import without_own
 
 ENTRIES = "entries"
 TURNS = "turns"
@@ -63,7 +64,7 @@ class LanceEdits(Storage):
     @override
     async def list_embedded(self, user_id: str | None, *, after: int, limit: int) -> list[EmbeddedEntry]:
         predicate = filters.entry_predicate(EntryFilter(user_id=user_id), after=after)
-        return await self._embedded(predicate, limit=limit)
+        return await self._embedded(without_own(user_id, predicate), limit=limit)
 
     @override
     async def entries_before(self, entry: Entry, limit: int) -> list[Entry]:
@@ -99,7 +100,8 @@ class LanceEdits(Storage):
 
     @override
     async def list_turns(self, user_id: str | None, *, after: int, limit: int) -> list[Turn]:
-        return await self._turns(filters.owned(user_id, filters.above("position", after)), limit)
+        predicate = filters.owned(user_id, filters.above("position", after))
+        return await self._turns(without_own(user_id, predicate), limit)
 
     @override
     async def dropped_turns(self, user_id: str | None, least_density: float, limit: int) -> list[Turn]:
