@@ -16,15 +16,15 @@ ServiceError
    |- DamagedSegmentError
    |- InvalidInputError
    |  |- ImportLineError
+   |  |- ReservedUserError
    |- NotFoundError
    |- ConflictError
-   |  |- ReservedUserError
    |- UnauthorizedError
    |- ForbiddenError
    |- OperationFailedError
+   |- WritePathError
    |- ReembedError
    |- LlmRejectedError
-   |- WritePathError
    |  |- LlmTooLongError
    |- BudgetExceededError
 """
@@ -149,6 +149,15 @@ class ImportLineError(InvalidInputError):
         self.line = line
 
 
+class ReservedUserError(InvalidInputError):
+    """A request names the user that the service keeps for itself."""
+
+    code = "ReservedUser"
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__("user_id", f"user_id: '{user_id}' is reserved for the service's own checks; use another one")
+
+
 class NotFoundError(PermanentError):
     """What was asked for does not exist."""
 
@@ -168,15 +177,6 @@ class UnauthorizedError(PermanentError):
 
 
 class ForbiddenError(PermanentError):
-class ReservedUserError(InvalidInputError):
-    """A request names the user that the service keeps for itself."""
-
-    code = "ReservedUser"
-
-    def __init__(self, user_id: str) -> None:
-        super().__init__("user_id", f"user_id: '{user_id}' is reserved for the service's own checks; use another one")
-
-
     """The bearer token is good, and not for this."""
 
     code = "Forbidden"
@@ -186,6 +186,12 @@ class OperationFailedError(PermanentError):
     """A change was accepted and could not be applied."""
 
     code = "OperationFailed"
+
+
+class WritePathError(PermanentError):
+    """A turn that proves the write path did not come through."""
+
+    code = "WritePathStuck"
 
 
 class ReembedError(PermanentError):
@@ -207,12 +213,6 @@ class LlmTooLongError(LlmRejectedError):
 
 
 class BudgetExceededError(PermanentError):
-class WritePathError(PermanentError):
-    """A turn that proves the write path did not come through."""
-
-    code = "WritePathStuck"
-
-
     """The budget of the month is used up, and the store says to call no language model then."""
 
     code = "BudgetExceeded"
