@@ -106,6 +106,7 @@ def test_more_metrics_reach_the_autoscaler_as_they_are_and_are_written_once(town
     autoscaler = town.get("hpa", "notes-retrieval") or {}
     assert [found["type"] for found in autoscaler["spec"]["metrics"]] == ["Resource", "Pods"]
     assert autoscaler["spec"]["metrics"][1]["pods"]["target"]["averageValue"] == "100m"
+    eventually(lambda: town.condition("RetrievalReady").get("message") == "2 of 2 pods answer", within=60)
     town.rest()
     before = len(town.writes())
     town.kubectl("annotate", "deployment", "notes-retrieval", "somebody=else")

@@ -269,7 +269,9 @@ def test_a_store_that_vanished_unseen_gets_no_children(rig: Rig) -> None:
     started(rig)
     rig.proxy.cut_watches()
     rig.space.kubectl("delete", "smem", "notes", "--timeout=10s")
-    eventually(lambda: rig.space.names() == {"PersistentVolumeClaim/notes-data"}, within=30)
+    # A garbage collector that has just begun takes 40 s to learn of the new kind.
+    eventually(lambda: rig.space.names() == {"PersistentVolumeClaim/notes-data"}, within=90)
+    rig.space.rest()
     written = rig.space.writes()
     time.sleep(18)
     assert rig.space.names() == {"PersistentVolumeClaim/notes-data"}
