@@ -59,6 +59,8 @@ class Reason(StrEnum):
     """The model's weights are nowhere to be found."""
     MODEL_MISMATCH = "ModelMismatch"
     """The store holds vectors of another model or dimension."""
+    EMBEDDING_API_FAILING = "EmbeddingApiFailing"
+    """The provider of the embedding model refuses or does not answer; the message has its words."""
     PODS_READY = "PodsReady"
     """All pods answer."""
     PODS_NOT_READY = "PodsNotReady"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from simplemem_api.memory_spec import LlmMode, When
 from simplemem_api.resolved import ResolvedStore, StorageKind
 from simplemem_api.storage_spec import DeletionPolicy, S3StorageClass
-from simplemem_api.workload_spec import Device
 
 
 def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
@@ -33,6 +32,4 @@ def blocking_reason(store: ResolvedStore) -> str | None:
     """Why the store cannot run at all in this version; None where it can."""
     if store.storage.kind is StorageKind.LANCEDB_CLOUD:
         return "storage.lanceDBCloud is not yet in force; name storage.s3 or storage.pvc"
-    if store.embedding.device is Device.API:
-        return "embedding.device API is not yet in force; use CPU"
     return None

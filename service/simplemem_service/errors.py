@@ -8,6 +8,8 @@ ServiceError
 |  |- NotReadyError
 |  |- LeaseLostError
 |  |- LlmError
+|  |- EmbeddingUnavailableError
+|  |  |- EmbeddingRefusedError
 |- PermanentError          a retry gives the same
    |- ConfigError
    |- IdentityMismatchError
@@ -96,6 +98,22 @@ class LlmError(TransientError):
 
 
 class PermanentError(ServiceError):
+class EmbeddingUnavailableError(TransientError):
+    """The provider of the embedding model gave no vectors now: rate limits, time-outs, failures of its server."""
+
+    code = "EmbeddingUnavailable"
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class EmbeddingRefusedError(EmbeddingUnavailableError):
+    """The provider refuses: wrong key, unknown model. Transient, since what was accepted waits until that is mended."""
+
+    code = "EmbeddingRefused"
+
+
     """The same call will fail again until something is changed."""
 
     code = "Failed"

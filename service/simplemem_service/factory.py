@@ -17,6 +17,7 @@ from simplemem_service.cache.cached_retriever import AnyRetriever, CachedRetriev
 from simplemem_service.cache.redis_cache import RedisCache
 from simplemem_service.cache.tiered import TieredCache
 from simplemem_service.config import Config, Role
+from simplemem_service.embedding.api_embedding import ApiEmbedding
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.embedding.local import LocalEmbedding
 from simplemem_service.embedding.pool import EmbeddingPool
@@ -38,7 +39,10 @@ from simplemem_service.llm.budget import Budget
 from simplemem_service.llm.cache import BlobCache
 from simplemem_service.llm.ledger import Ledger
 from simplemem_service.llm.litellm_client import LiteLlmClient
+from simplemem_service.llm.litellm_embeddings import LiteLlmEmbeddings
+from simplemem_service.llm.provider_models import is_provider_model
 from simplemem_service.llm.router import Router
+from simplemem_service.llm.spending import Spending
 from simplemem_service.measured import MeasuredEmbedding
 from simplemem_service.parts import Parts
 from simplemem_service.pipeline.compress import CompressionStage, Compressor
@@ -61,24 +65,56 @@ TABLES = "tables"
 """Folder of the LanceDB tables within the store's folder or prefix."""
 
 
-def create_embedding(config: Config, metrics: Metrics, model: str | None = None) -> Embedding:
-    """An embedding model, not loaded yet; None: the one that the MemoryStore names."""
-    named = config.store.embedding.model
-    model = model or named
-    downloads = config.data / "models"
-    device = "cpu"
-    if config.role is Role.EMBEDDING and config.store.embedding.device is Device.GPU:
-        device = find_device()
-    inner: Embedding = LocalEmbedding(
-        model, models_folder=config.models, cache_folder=downloads, encoders=config.encoders, device=device
-    )
-    # The embedding pods serve the model that the MemoryStore names.
-    if config.embedding_addresses and config.role.ingests and model == named:
-        inner = RemoteEmbedding(inner, config.embedding_addresses, metrics, read_token=lambda: _read_own_token(config))
+def create_embedding(
+    config: Config, metrics: Metrics, model: str | None = None, budget: Budget | None = None
+) -> Embedding:
+    """An embedding model, not loaded yet; None: the one that the MemoryStore names.
+
+    Parameters
+    ----------
+    config, metrics
+        Of the process.
+    model
+        Its name; another one than the MemoryStore's while the store is re-embedded.
+    budget
+        Notes what a provider's model costs; None: the metrics alone.
+    """
+    model = model or config.store.embedding.model
+    is_api = _is_api(config, model)
+    inner = _create_api_embedding(config, metrics, model, budget) if is_api else _create_local(config, metrics, model)
     measured = MeasuredEmbedding(inner, metrics)
     if config.redis_url is None:
         return measured
     return CachedEmbedding(measured, TieredCache(RedisCache(config.redis_url, metrics)), metrics)
+
+
+def _is_api(config: Config, model: str) -> bool:
+    """Whether a model is called over the network; of the one that the MemoryStore names, its device says so."""
+    named = config.store.embedding
+    return named.device is Device.API if model == named.model else is_provider_model(model)
+
+
+def _create_api_embedding(config: Config, metrics: Metrics, model: str, budget: Budget | None) -> Embedding:
+    api_base, spending = config.store.llm.api_base, Spending(metrics, budget)
+    provider = LiteLlmEmbeddings(model, api_base, config.llm_timeout_seconds, spending, metrics)
+    return ApiEmbedding(model, provider)
+
+
+def _create_local(config: Config, metrics: Metrics, model: str) -> Embedding:
+    device = "cpu"
+    if config.role is Role.EMBEDDING and config.store.embedding.device is Device.GPU:
+        device = find_device()
+    inner = LocalEmbedding(
+        model,
+        models_folder=config.models,
+        cache_folder=config.data / "models",
+        encoders=config.encoders,
+        device=device,
+    )
+    # The embedding pods serve the model that the MemoryStore names.
+    if not config.embedding_addresses or not config.role.ingests or model != config.store.embedding.model:
+        return inner
+    return RemoteEmbedding(inner, config.embedding_addresses, metrics, read_token=lambda: _read_own_token(config))
 
 
 def _read_own_token(config: Config) -> str | None:
@@ -95,6 +131,7 @@ def create_parts(
     pool: EmbeddingPool | None = None,
     former: Parts | None = None,
     generation: int = 0,
+    budget: Budget | None = None,
 ) -> Parts:
     """The parts of the roles all, retrieval and ingest; nothing is opened yet.
 
@@ -112,16 +149,18 @@ def create_parts(
         Parts of the generation before, which these share the journal and the language models with.
     generation
         The store's generation.
+    budget
+        What paid models may cost; None: as the configuration says.
     """
     blobs = blobs or create_blobs(config)
     storage, lease = _create_storage(config, blobs)
     jobs = Jobs(blobs, storage)
     journal = former.journal if former is not None else Journal(blobs)
-    budget = former.budget if former is not None else None
+    if budget is None:
+        budget = former.budget if former is not None else create_budget(config, blobs)
     model = former.model if former is not None else None
     worker = None
-    if former is None and config.store.llm.mode is LlmMode.MODEL:
-        budget = Budget(config.store.budget, Ledger(blobs, f"{socket.gethostname()}-{config.role}"))
+    if former is None and budget is not None and config.store.llm.mode is LlmMode.MODEL:
         model = _create_model(config, budget, metrics)
     if config.role.ingests:
         reembedder = Reembedder(storage, blobs, pool.get, lease.check) if pool is not None else None
@@ -206,6 +245,14 @@ def _create_cached(
     return CachedRetriever(
         inner, embedding.cache, follower, store=identity, count_tokens=embedding.count_tokens, metrics=metrics
     )
+
+
+def create_budget(config: Config, blobs: BlobStore) -> Budget | None:
+    """What paid models have cost and may cost; None where the store calls none."""
+    store = config.store
+    if store.llm.mode is not LlmMode.MODEL and store.embedding.device is not Device.API:
+        return None
+    return Budget(store.budget, Ledger(blobs, f"{socket.gethostname()}-{config.role}"))
 
 
 def create_blobs(config: Config) -> BlobStore:

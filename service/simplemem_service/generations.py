@@ -19,6 +19,7 @@ from simplemem_service.storage.identity import read_generation, read_identity
 from simplemem_service.telemetry import Metrics
 
 if TYPE_CHECKING:
+    from simplemem_service.llm.budget import Budget
     from simplemem_service.storage.blobs import BlobStore
 
 
@@ -38,6 +39,7 @@ class Generations:
         self._metrics = metrics
         self.pool = EmbeddingPool(self._create_embedding)
         """The models that are loaded."""
+        self._budget: Budget | None = None
 
     @property
     def named(self) -> str:
@@ -45,14 +47,16 @@ class Generations:
         return self._config.store.embedding.model
 
     async def connect(self) -> BlobStore:
-        """Where the small files of the store lie."""
+        """Where the small files of the store lie; what paid models cost is noted there."""
 
-        def create() -> BlobStore:
+        def create() -> tuple[BlobStore, Budget | None]:
             from simplemem_service import factory
 
-            return factory.create_blobs(self._config)
+            blobs = factory.create_blobs(self._config)
+            return blobs, factory.create_budget(self._config, blobs)
 
-        return await asyncio.to_thread(create)
+        blobs, self._budget = await asyncio.to_thread(create)
+        return blobs
 
     async def model(self, blobs: BlobStore) -> str:
         """Name of the model that the store's vectors come from, or that a new store is to have."""
@@ -80,6 +84,11 @@ class Generations:
         identity = await read_identity(blobs)
         embedding = await self.load(self.named if identity is None else identity.model)
         identity = identity or StoreIdentity(embedding.model, embedding.dimension)
+        if embedding.dimension != identity.dimension:
+            raise IdentityMismatchError(
+                f"model '{embedding.model}' gives vectors of {embedding.dimension} dimensions, the store holds vectors "
+                f"of {identity.dimension}; name the model that they come from, or another one and re-embed"
+            )
 
         def create() -> Parts:
             from simplemem_service import factory
@@ -92,6 +101,7 @@ class Generations:
                 pool=self.pool,
                 former=former,
                 generation=identity.generation,
+                budget=self._budget,
             )
 
         parts = await asyncio.to_thread(create)
@@ -110,4 +120,4 @@ class Generations:
     def _create_embedding(self, model: str) -> Embedding:
         from simplemem_service import factory
 
-        return factory.create_embedding(self._config, self._metrics, model)
+        return factory.create_embedding(self._config, self._metrics, model, self._budget)

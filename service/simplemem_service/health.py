@@ -7,6 +7,7 @@ from typing import Any
 
 from simplemem_api.conditions import Reason
 from simplemem_service.errors import (
+    EmbeddingUnavailableError,
     IdentityMismatchError,
     ModelNotFoundError,
     ServiceError,
@@ -89,6 +90,8 @@ def failure_reason(error: Exception, *, is_bucket: bool) -> Reason:
         return Reason.MODEL_MISMATCH
     if isinstance(error, ModelNotFoundError):
         return Reason.MODEL_NOT_FOUND
+    if isinstance(error, EmbeddingUnavailableError):
+        return Reason.EMBEDDING_API_FAILING
     return Reason.RECONCILING
 
 

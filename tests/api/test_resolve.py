@@ -90,3 +90,4 @@ def test_lancedb_cloud_blocks_the_store_with_a_reason() -> None:
     assert reason is not None
     assert "storage.lanceDBCloud" in reason
     assert blocking_reason(resolved()) is None
+    assert blocking_reason(resolved(embedding={"model": "text-embedding-3-small"})) is None

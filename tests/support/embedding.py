@@ -56,8 +56,8 @@ class TinyEmbedding(Embedding):
         return 1.0
 
 
-def embed(text: str) -> Vector:
-    vector = np.full(DIMENSION, 0.01, dtype=np.float32)
+def embed(text: str, dimension: int = DIMENSION) -> Vector:
+    vector = np.full(dimension, 0.01, dtype=np.float32)
     for word in text.lower().split():
-        vector[hashlib.sha256(word.encode()).digest()[0] % DIMENSION] += 1
+        vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "little") % dimension] += 1
     return vector / np.float32(np.linalg.norm(vector))

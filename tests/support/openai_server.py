@@ -1,17 +1,23 @@
 """A scripted OpenAI-compatible server on a real socket: replies well, or in all the ways that servers fail.
 
 Answers are taken from a queue, one a request; once it is empty, each request is answered well: `compress` restates
-every turn, `plan` asks nothing more, `reflect` finds everything useful.
+every turn, `plan` asks nothing more, `reflect` finds everything useful. Embeddings have a queue of their own; a good
+one gives vectors in which shared words mean nearness, of the length `dimension` and twice a unit vector's size.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import numpy as np
+
+from tests.support.embedding import embed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,15 @@ class Silence:
     seconds: float
 
 
-Answer = Reply | Failure | Bytes | Silence
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Vectors that may be any, one an item."""
+
+    items: Sequence[Sequence[float]]
+    tokens: int = 100
+
+
+Answer = Reply | Failure | Bytes | Silence | Vectors
 
 
 class OpenAiServer:
@@ -58,7 +72,14 @@ class OpenAiServer:
         self.keys: list[str] = []
         self.by_model: dict[str, Answer] = {}
         """Models that always get the same answer."""
+        self.embedded: list[dict[str, Any]] = []
+        """Requests for embeddings."""
+        self.dimension = 32
+        """Length of the vectors."""
+        self.embedding_failure: Failure | None = None
+        """What every request for embeddings gets, while there is one."""
         self._queue: list[Answer] = []
+        self._embedding_queue: list[Answer] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -86,6 +107,15 @@ class OpenAiServer:
         with self._lock:
             self._queue += answers
 
+    def script_embeddings(self, *answers: Answer) -> None:
+        """Answer the next requests for embeddings so, in this order."""
+        with self._lock:
+            self._embedding_queue += answers
+
+    @property
+    def embedded_texts(self) -> list[str]:
+        return [text for request in self.embedded for text in request["input"]]
+
     def document(self, number: int = -1) -> dict[str, Any]:
         """The data of a request."""
         messages = self.requests[number]["messages"]
@@ -100,6 +130,18 @@ class OpenAiServer:
             if fixed is not None:
                 return fixed
             return self._queue.pop(0) if self._queue else good_reply(request)
+
+    def answer_embeddings(self, request: dict[str, Any], key: str) -> Answer:
+        with self._lock:
+            self.embedded.append(request)
+            self.keys.append(key)
+            if self.embedding_failure is not None:
+                return self.embedding_failure
+            if self._embedding_queue:
+                return self._embedding_queue.pop(0)
+            texts = request["input"]
+            vectors = [(2 * embed(text, self.dimension)).tolist() for text in texts]
+            return Vectors(vectors, sum(len(text.split()) for text in texts))
 
     def wait(self, seconds: float) -> None:
         self._stopped.wait(seconds)
@@ -140,7 +182,9 @@ def _handler(server: OpenAiServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            answer = server.answer(request, self.headers.get("authorization", ""))
+            is_embedding = self.path.endswith("/embeddings")
+            answer_to = server.answer_embeddings if is_embedding else server.answer
+            answer = answer_to(request, self.headers.get("authorization", ""))
             match answer:
                 case Silence(seconds):
                     server.wait(seconds)
@@ -148,6 +192,8 @@ def _handler(server: OpenAiServer) -> type[BaseHTTPRequestHandler]:
                     self._send(status, json.dumps({"error": {"message": message}}).encode(), headers)
                 case Bytes(body):
                     self._send(200, body, {})
+                case Vectors():
+                    self._send(200, json.dumps(_embeddings(request, answer)).encode(), {})
                 case Reply():
                     self._send(200, json.dumps(_completion(request["model"], answer)).encode(), {})
 
@@ -183,3 +229,18 @@ def _completion(model: str, reply: Reply) -> dict[str, Any]:
             "total_tokens": reply.input_tokens + reply.output_tokens,
         },
     }
+
+
+def _embeddings(request: Mapping[str, Any], answer: Vectors) -> dict[str, Any]:
+    is_text = request.get("encoding_format") == "base64"
+    data = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": base64.b64encode(np.asarray(item, dtype="<f4").tobytes()).decode() if is_text else list(item),
+        }
+        for index, item in enumerate(answer.items)
+    ]
+    # Not in order: the index alone says which text is meant.
+    usage = {"prompt_tokens": answer.tokens, "total_tokens": answer.tokens}
+    return {"object": "list", "model": request["model"], "data": data[::-1], "usage": usage}

@@ -103,5 +103,5 @@ def sum_usd(totals: Totals) -> float:
 
 def _basis(totals: Totals) -> str:
     unpriced = sorted(model for model, usage in totals.items() if usage.unpriced_calls)
-    basis = "tokens of language models at catalogue prices, calendar month in UTC, all pods"
+    basis = "tokens of language and embedding models at catalogue prices, calendar month in UTC, all pods"
     return f"{basis}; no price is known for {', '.join(unpriced)}" if unpriced else basis

@@ -56,3 +56,16 @@ def find_price(model: str, catalogue: Mapping[str, Mapping[str, Any]], *, is_own
     if known is not None:
         return Price(float(known.input_usd) / MILLION, float(known.output_usd) / MILLION)
     return FREE if is_own else None
+
+
+def find_embedding_price(model: str, catalogue: Mapping[str, Mapping[str, Any]], *, is_own: bool) -> Price | None:
+    """Price of an embedding model, which writes no tokens; None where no catalogue knows it. As `find_price`."""
+    bare = model.split("/", 1)[-1]
+    for name in (model, bare):
+        found = catalogue.get(name, {})
+        if found.get("mode") == "embedding" and "input_cost_per_token" in found:
+            return Price(float(found["input_cost_per_token"]), 0.0)
+    known = prices.EMBEDDING_API_PRICES.get(bare)
+    if known is not None:
+        return Price(float(known) / MILLION, 0.0)
+    return FREE if is_own else None

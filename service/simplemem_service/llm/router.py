@@ -18,9 +18,9 @@ from simplemem_service.errors import BudgetExceededError, LlmError, LlmRejectedE
 from simplemem_service.llm.base import Completion, CompletionRequest, LanguageModel
 from simplemem_service.llm.budget import Budget, Verdict
 from simplemem_service.llm.lane import Lane
-from simplemem_service.llm.ledger import Usage
 from simplemem_service.llm.litellm_client import LiteLlmClient
 from simplemem_service.llm.prices import find_price
+from simplemem_service.llm.spending import Spending
 from simplemem_service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ class Router(LanguageModel):
         self._routing = routing
         self._budget = budget
         self._metrics = metrics
+        self._spending = Spending(metrics, budget)
         self._calls_per_minute = calls_per_minute
         self._first_pause = first_pause_seconds
         self._lanes: list[Lane] = []
@@ -129,18 +130,10 @@ class Router(LanguageModel):
                 await asyncio.sleep(self._pause(attempt))
             else:
                 lane.wake()
-                await self._count(lane, completion)
+                read, written = completion.input_tokens, completion.output_tokens
+                await self._spending.record(lane.model, lane.price, read, written)
                 return completion
         raise AssertionError("a model has at least one try")
-
-    async def _count(self, lane: Lane, completion: Completion) -> None:
-        price, model = lane.price, lane.model
-        usd = price.of(completion.input_tokens, completion.output_tokens) if price else 0.0
-        self._metrics.llm_tokens_total.labels(model, "input").inc(completion.input_tokens)
-        self._metrics.llm_tokens_total.labels(model, "output").inc(completion.output_tokens)
-        self._metrics.llm_cost_usd_total.labels(model).inc(usd)
-        usage = Usage(1, completion.input_tokens, completion.output_tokens, usd, int(price is None))
-        await self._budget.record(model, usage)
 
     async def _all_lanes(self) -> list[Lane]:
         if not self._lanes:
