@@ -27,6 +27,7 @@ from simplemem_service.api.openapi import add_description
 from simplemem_service.api.problem_schema import COMMON
 from simplemem_service.api.problems import add_handlers
 from simplemem_service.config import Config, Role
+from simplemem_service.console.files import build_routes
 from simplemem_service.lifecycle import Service
 
 DESCRIPTION = "Remembers conversations as self-contained entries and finds them by meaning, words and metadata."
@@ -57,6 +58,7 @@ def create_app(config: Config) -> FastAPI:
     if config.role.serves:
         for module in (compress, operations, retrieve, memories, status, changes, reembed, export, import_lines):
             app.include_router(module.router, responses=COMMON)
+        app.router.routes.extend(build_routes())
     if gateway is not None:
         # A route and no mount, which would redirect /mcp to /mcp/.
         app.router.routes.append(Route("/mcp", gateway))

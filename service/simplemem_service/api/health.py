@@ -1,12 +1,9 @@
-"""Probes, metrics and the front page; open to all, since they tell nothing that was remembered."""
+"""Probes and metrics; open to all, since they tell nothing that was remembered."""
 
 from __future__ import annotations
 
-from html import escape
-from importlib import resources
-
 from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from simplemem_service.api.context import ServiceOf
@@ -41,19 +38,3 @@ async def readyz(service: ServiceOf) -> JSONResponse:
 async def metrics(service: ServiceOf) -> Response:
     """All names begin with simplemem_."""
     return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
-
-
-@router.get("/", include_in_schema=False)
-async def front_page(service: ServiceOf) -> HTMLResponse:
-    """What this is and where to go."""
-    store = service.config.store
-    page = resources.files("simplemem_service").joinpath("api", "front_page.html").read_text(encoding="utf-8")
-    fields = {
-        "name": store.name,
-        "namespace": store.namespace,
-        "tier": str(store.tier),
-        "role": str(service.config.role),
-    }
-    for key, value in fields.items():
-        page = page.replace(f"{{{{{key}}}}}", escape(value))
-    return HTMLResponse(page)

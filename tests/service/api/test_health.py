@@ -41,13 +41,30 @@ def test_metrics_have_the_agreed_names_and_move(client: httpx.Client) -> None:
     )
 
 
-def test_the_front_page_names_the_store_and_links_on(client: httpx.Client) -> None:
+def test_the_console_is_served_with_all_its_files_and_a_strict_policy(client: httpx.Client) -> None:
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
-    assert "team-a/notes" in page.text
-    assert "{{" not in page.text.replace("{{name}}", "")
-    for link in re.findall(r'href="(/[^"]*)"', page.text):
-        assert client.get(link).status_code == 200, link
+    pending = re.findall(r'(?:href|src)="(console/[^"]*)"', page.text)
+    assert pending
+    seen: set[str] = set()
+    while pending:
+        path = pending.pop()
+        answer = client.get(f"/{path}")
+        assert answer.status_code == 200, path
+        assert "default-src 'none'" in answer.headers["content-security-policy"], path
+        assert answer.headers["x-content-type-options"] == "nosniff", path
+        seen.add(path)
+        pending += {f"console/{name}" for name in re.findall(r'from "\./([a-z]+\.js)"', answer.text)} - seen
+    assert {"console/style.css", "console/search.js", "console/icon.svg"} <= seen
+    for link in re.findall(r'href="([a-z]+)"', page.text):
+        assert client.get(f"/{link}").status_code == 200, link
+
+
+def test_a_file_of_the_console_is_sent_again_only_when_it_changed(client: httpx.Client) -> None:
+    first = client.get("/console/app.js")
+    again = client.get("/console/app.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, again.status_code) == (200, 304)
+    assert client.get("/console/nothing.js").json()["code"] == "NotFound"
 
 
 def test_the_api_describes_itself(client: httpx.Client) -> None:
