@@ -169,3 +169,27 @@ def test_stored_bytes_are_news_only_beyond_a_drift() -> None:
     assert status_of(healthy(storage_bytes=1049), before)["storageBytes"] == 1000
     assert status_of(healthy(storage_bytes=1051), before)["storageBytes"] == 1051
     assert status_of(healthy(storage_bytes=900), before)["storageBytes"] == 900
+
+
+def test_a_deployment_that_somebody_annotates_stays_ready_until_its_controller_has_looked() -> None:
+    before = status_of(healthy())
+    annotated = Observed((deployment(waiting_generation=2), claim()), pods=(pod(),))
+    assert status_of(annotated, before) == before
+    # A new generation of the store is another matter: what was true of the old pods says nothing of the new ones.
+    edited = build_status(Findings(make_store(), annotated), 4, before, NOW)
+    assert ready_of(edited)["reason"] == "PodsNotReady"
+
+
+def test_pods_that_the_autoscaler_asks_for_do_not_make_a_store_unready() -> None:
+    limits = {"storage": S3, "autoscaling": {"minReplicas": 2, "maxReplicas": 4}}
+
+    def judged(wanted: int, ready: int, updated: int) -> dict[str, Any]:
+        grown = deployment(wanted=wanted, ready=ready)
+        grown["status"]["updatedReplicas"] = updated
+        status = status_of(Observed((grown,), pods=(pod(),)), **limits)
+        return next(found for found in status["conditions"] if found["type"] == "RetrievalReady")
+
+    assert (judged(4, 2, 4)["status"], judged(4, 2, 4)["message"]) == ("True", "2 of 4 pods answer")
+    assert judged(2, 1, 2)["status"] == "False"
+    # A roll is over when no pod of before is left.
+    assert judged(4, 4, 3)["status"] == "False"
