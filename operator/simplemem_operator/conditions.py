@@ -40,6 +40,8 @@ class Findings:
     """Why the pass itself failed; it overrules Ready."""
     move: Move | None = None
     """Change of the data's place that waits for a yes."""
+    standing: Verdict | None = None
+    """What the status says of the retrieval pods for this generation of the store."""
 
 
 def judge(findings: Findings) -> dict[ConditionType, Verdict]:
@@ -141,14 +143,18 @@ def _retrieval(findings: Findings) -> Verdict:
     waiting += _refused_pods(deployment)
     status = deployment.get("status", {})
     wanted = int(deployment["spec"].get("replicas", 1))
-    ready = int(status.get("readyReplicas", 0))
-    updated = int(status.get("updatedReplicas", 0))
+    ready, updated = int(status.get("readyReplicas", 0)), int(status.get("updatedReplicas", 0))
     is_current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    if is_current and min(ready, updated) >= wanted > 0:
-        return True, Reason.PODS_READY, f"{wanted} of {wanted} pods answer"
-    if waiting:
-        return False, Reason.PODS_FAILING, "; ".join(waiting)
-    return False, Reason.PODS_NOT_READY, f"{min(ready, wanted)} of {wanted} pods answer"
+    if not is_current and findings.standing is not None:
+        # Even an annotation of somebody else makes a generation: what held stands until the controller has looked.
+        return findings.standing
+    # Pods that the autoscaler has just asked for take nothing from those that answer.
+    needed = min(wanted, store.autoscaling.min_replicas) if store.autoscaling else wanted
+    is_rolled = updated >= max(needed, int(status.get("replicas", 0)))
+    words = "; ".join([f"{min(ready, wanted)} of {wanted} pods answer", *waiting])[:1024]
+    if is_current and is_rolled and ready >= needed > 0:
+        return True, Reason.PODS_READY, words
+    return False, Reason.PODS_FAILING if waiting else Reason.PODS_NOT_READY, words
 
 
 def _refused_pods(deployment: Mapping[str, Any]) -> list[str]:

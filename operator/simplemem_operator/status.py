@@ -6,6 +6,7 @@ A status is written only when it says something new: times alone are not news.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,10 +26,13 @@ DRIFT_SHARE = 0.05
 
 TRUTH = {True: "True", False: "False", None: "Unknown"}
 """How a condition's status is spelled."""
+HOLDS = {word: holds for holds, word in TRUTH.items()}
+"""And read."""
 
 
 def build_status(findings: Findings, generation: int, previous: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The status of a store whose spec could be read."""
+    findings = replace(findings, standing=_standing(generation, previous))
     store, observed = findings.store, findings.observed
     cost = monthly_cost(store)
     status: dict[str, Any] = {
@@ -105,6 +109,14 @@ def _conditions(
             }
         )
     return conditions
+
+
+def _standing(generation: int, previous: Mapping[str, Any]) -> Verdict | None:
+    """What was said of the retrieval pods for the same generation of the store."""
+    for found in previous.get("conditions", ()):
+        if found["type"] == ConditionType.RETRIEVAL_READY and found.get("observedGeneration") == generation:
+            return HOLDS[found["status"]], found["reason"], found["message"]
+    return None
 
 
 def _time(now: datetime) -> str:
