@@ -75,6 +75,15 @@ class CostStatus(StatusPart):
     """Which price catalogue was used."""
 
 
+class WritePathStatus(StatusPart):
+    """The last proof that what is written is found: a turn of the service's own, searched back and removed."""
+
+    last_success_time: Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+    """When a turn was last found; told anew once an hour while all is well."""
+    latency_milliseconds: Annotated[int, Field(ge=0)] = 0
+    """How long that turn took, from before it was accepted until it was gone again."""
+
+
 class RecommendationStatus(StatusPart):
     """Which tier would fit."""
 
@@ -114,6 +123,8 @@ class MemoryStoreStatus(StatusPart):
     """Turns accepted and not yet searchable."""
     last_backup_time: Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})] | None = None
     """When the last copy was completed."""
+    write_path: WritePathStatus | None = None
+    """The last proof that what is written is found."""
     cost: CostStatus | None = None
     """What the store costs."""
     recommendation: RecommendationStatus | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from simplemem_api.conditions import ConditionType, Reason
@@ -17,9 +18,8 @@ from simplemem_operator.builders.embedding import EMBEDDING
 from simplemem_operator.builders.redis import REDIS
 from simplemem_operator.migration import Move
 from simplemem_operator.models.observed import Observed
-
-Verdict = tuple[bool | None, str, str]
-"""Whether a condition holds (None: unknown), its reason and its message."""
+from simplemem_operator.models.verdict import Verdict
+from simplemem_operator.write_path import judge_write_path, read_write_path
 
 HELPERS = frozenset({EMBEDDING, REDIS})
 """Components that make a store faster; it answers without them."""
@@ -44,15 +44,20 @@ class Findings:
     """What the status says of the retrieval pods for this generation of the store."""
 
 
-def judge(findings: Findings) -> dict[ConditionType, Verdict]:
-    """Every condition of the store, `Ready` first."""
+def judge(findings: Findings, now: datetime) -> dict[ConditionType, Verdict]:
+    """Every condition of the store, `Ready` first, then those that it sums up, then what is only told."""
     parts = {
         ConditionType.STORAGE_READY: _storage(findings),
         ConditionType.EMBEDDING_READY: _embedding(findings),
         ConditionType.RETRIEVAL_READY: _retrieval(findings),
         ConditionType.INGEST_HEALTHY: _check(findings, "ingest", Reason.INGESTING, Reason.RECONCILING),
     }
-    return {ConditionType.READY: _ready(findings, parts), **parts}
+    told = {
+        ConditionType.WRITE_PATH_HEALTHY: judge_write_path(
+            read_write_path(findings.observed.pods), now, is_suspended=findings.store.suspend
+        ),
+    }
+    return {ConditionType.READY: _ready(findings, parts), **parts, **told}
 
 
 def blocker(store: ResolvedStore, observed: Observed) -> Verdict | None:

@@ -139,7 +139,7 @@ class StoreLoops:
             if task is not asyncio.current_task():
                 task.cancel()
         metrics.STORES.set(len(self._stores))
-        for gauge in (metrics.STORE_READY, metrics.STORE_COST):
+        for gauge in metrics.PER_STORE:
             gauge.remove_by_labels({"namespace": key[0], "name": key[1]})
 
     async def beat(self) -> None:

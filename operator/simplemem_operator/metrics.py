@@ -18,9 +18,17 @@ STORE_READY = Gauge("simplemem_operator_store_ready", "1 where a store is Ready,
 """Readiness of each store."""
 STORE_COST = Gauge("simplemem_operator_store_cost_usd", "Monthly cost of a store, US dollars", ["namespace", "name"])
 """Cost of each store."""
+WRITE_PATH_AGE = Gauge(
+    "simplemem_operator_store_write_path_age_seconds",
+    "Time since a turn written into a store was last found by a search, in seconds",
+    ["namespace", "name"],
+)
+"""Age of each store's last proof that its write path works."""
 API_WRITES = Counter("simplemem_operator_api_writes_total", "Write requests to the API server", ["verb", "kind"])
 """Writes, by verb and kind; constant while nothing changes."""
 WATCH_ERRORS = Counter("simplemem_operator_watch_errors_total", "Lists and watches that broke off", ["kind", "error"])
 """Lists and watches that broke off, by kind and error; silence counts as one."""
 CACHED = Gauge("simplemem_operator_cached_objects", "Objects that the operator keeps known", ["kind"])
 """Objects in the caches, by kind."""
+PER_STORE = (STORE_READY, STORE_COST, WRITE_PATH_AGE)
+"""Gauges that go with their store."""

@@ -24,7 +24,7 @@ from simplemem_operator.builders import WORKLOADS, build_children
 from simplemem_operator.builders.podspec import secrets_of
 from simplemem_operator.caches import Caches
 from simplemem_operator.cluster import Cluster
-from simplemem_operator.conditions import Findings, Verdict, blocker
+from simplemem_operator.conditions import Findings, blocker
 from simplemem_operator.diff import KEPT, diff
 from simplemem_operator.errors import (
     ForbiddenError,
@@ -41,10 +41,12 @@ from simplemem_operator.models.desired import Desired, Images, Manifest
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.plan import Plan, Step
 from simplemem_operator.models.scale import EmbeddingScale
+from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.observe import Observer
 from simplemem_operator.prune import owns_replicas
 from simplemem_operator.scaling import desired_scale, read_backlog, read_state, seconds_until_idle
 from simplemem_operator.status import build_failed_status, build_status, is_news, ready_of
+from simplemem_operator.write_path import read_write_path
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +126,7 @@ class Reconciler:
             log.warning("pass failed", extra={"store": f"{namespace}/{name}", "error": str(error)})
             failure = (False, _reason(error), str(error))
         status = build_status(Findings(store, observed, failure, move), *self._basis(manifest))
+        self._measure(store, observed)
         outcome = self._publish(manifest, status, has_failed=failure is not None)
         if observed.foreign:
             return replace(outcome, again_seconds=FOREIGN_SECONDS)
@@ -213,6 +216,13 @@ class Reconciler:
 
     def _basis(self, manifest: Manifest) -> tuple[int, dict[str, Any], datetime]:
         return manifest["metadata"]["generation"], manifest.get("status") or {}, self._now()
+
+    def _measure(self, store: ResolvedStore, observed: Observed) -> None:
+        """What changes all the time goes into the metrics alone."""
+        write_path = read_write_path(observed.pods)
+        if write_path is not None:
+            age = write_path.age(self._now()).total_seconds()
+            metrics.WRITE_PATH_AGE.labels(namespace=store.namespace, name=store.name).set(age)
 
     def _publish(self, manifest: Manifest, status: dict[str, Any], *, has_failed: bool) -> Outcome:
         metadata, previous = manifest["metadata"], manifest.get("status") or {}

@@ -15,8 +15,10 @@ from simplemem_api.cost import monthly_cost
 from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import labels, names
 from simplemem_operator.builders.deployment import RETRIEVAL
-from simplemem_operator.conditions import Findings, Verdict, judge
+from simplemem_operator.conditions import Findings, judge
 from simplemem_operator.models.observed import Observed
+from simplemem_operator.models.verdict import Verdict
+from simplemem_operator.write_path import read_write_path, write_path_status
 
 SAME_CAUSE = 64
 """How many characters of a message tell its cause; remote errors end in request ids, which would be news each time."""
@@ -37,7 +39,7 @@ def build_status(findings: Findings, generation: int, previous: Mapping[str, Any
     cost = monthly_cost(store)
     status: dict[str, Any] = {
         "observedGeneration": generation,
-        "conditions": _conditions(judge(findings), generation, previous, now),
+        "conditions": _conditions(judge(findings, now), generation, previous, now),
         "tier": str(store.tier),
         "endpoint": f"http://{store.name}.{store.namespace}.svc",
         "access": _access(store),
@@ -54,6 +56,9 @@ def build_status(findings: Findings, generation: int, previous: Mapping[str, Any
     deployment = observed.child("Deployment", names.retrieval(store.name))
     if deployment is not None:
         status["replicas"] = int(deployment.get("status", {}).get("replicas", 0))
+    write_path = write_path_status(read_write_path(observed.pods), previous, now)
+    if write_path is not None:
+        status["writePath"] = write_path
     return status | _figures(observed, previous)
 
 

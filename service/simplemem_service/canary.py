@@ -69,7 +69,7 @@ class Success:
     at: int
     """When, seconds since 1970."""
     milliseconds: int
-    """From before it was accepted until a search found it."""
+    """From before it was accepted until it was gone again."""
 
 
 class Canary:

@@ -34,7 +34,7 @@ class PodHealth:
     checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Its checks by name, each with `ok`, `reason` and `message`."""
     figures: Mapping[str, int] = field(default_factory=dict)
-    """Its figures: entries, storage_bytes, pending_turns."""
+    """Its figures, such as entries, storage_bytes, pending_turns, and canary_at (seconds since 1970)."""
     waiting: str = ""
     """Why its container does not run, in the kubelet's words; empty while it runs."""
 
