@@ -26,6 +26,7 @@ ServiceError
    |- OperationFailedError
    |- WritePathError
    |- ReembedError
+   |- BackupError
    |- LlmRejectedError
    |  |- LlmTooLongError
    |- BudgetExceededError
@@ -216,6 +217,12 @@ class ReembedError(PermanentError):
     """New vectors of the entries are not what they should be; those in use stay."""
 
     code = "ReembedFailed"
+
+
+class BackupError(PermanentError):
+    """A copy of the store could not be made as it should be, or is not what it should be."""
+
+    code = "BackupFailed"
 
 
 class LlmRejectedError(PermanentError):

@@ -6,17 +6,24 @@ Called in a thread, since importing the libraries behind the parts takes seconds
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
+from collections.abc import Callable
 
 from simplemem_api.memory_spec import LexicalEngine, LlmMode, When
-from simplemem_api.resolved import ResolvedS3, ResolvedStore, StorageKind
+from simplemem_api.resolved import ResolvedBackup, ResolvedS3, ResolvedStore, StorageKind
 from simplemem_api.workload_spec import Device
 from simplemem_service.api.token_file import read_own_token
+from simplemem_service.backup.copy import Report
+from simplemem_service.backup.job import BackupJob
+from simplemem_service.backup.place import CopyPlace
+from simplemem_service.backup.restore import Restorer
 from simplemem_service.cache.cached_embedding import CachedEmbedding
 from simplemem_service.cache.cached_retriever import AnyRetriever, CachedRetriever
 from simplemem_service.cache.redis_cache import RedisCache
 from simplemem_service.cache.tiered import TieredCache
 from simplemem_service.config import Config, Role
+from simplemem_service.constants import GENERATION_POLL
 from simplemem_service.embedding.api_embedding import ApiEmbedding
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.embedding.local import LocalEmbedding
@@ -52,6 +59,7 @@ from simplemem_service.pipeline.recipe import Recipe
 from simplemem_service.pipeline.retrieve import Retriever
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.lance import LanceStorage
+from simplemem_service.storage.lance_raw import RawTables
 from simplemem_service.storage.lease import BucketLease, FileLease, Lease
 from simplemem_service.storage.local_blobs import LocalBlobStore
 from simplemem_service.storage.s3_blobs import S3BlobStore
@@ -180,6 +188,9 @@ def create_parts(
             reembedder=reembedder,
         )
         worker.erase_hooks.append(replies.forget_user)
+        backup = config.store.backup
+        if backup is not None:
+            worker.add_chore(_create_backup_job(config.store, backup, storage, blobs, lease.check))
     follower = plain = None
     retriever: AnyRetriever | None = None
     if config.role.serves:
@@ -266,12 +277,36 @@ def create_blobs(config: Config) -> BlobStore:
 
 
 def _create_storage(config: Config, blobs: BlobStore) -> tuple[LanceStorage, Lease]:
-    s3, writes = config.store.storage.s3, config.role.ingests
-    if isinstance(blobs, S3BlobStore) and s3 is not None:
-        uri = f"s3://{s3.bucket}/{s3.prefix}/{TABLES}"
-        return LanceStorage(uri, _s3_options(s3), blobs, writes=writes), BucketLease(blobs)
-    tables = str(config.data / STORE / TABLES)
-    return LanceStorage(tables, {}, blobs, writes=writes), FileLease(config.data)
+    uri, options = _tables_place(config)
+    return LanceStorage(uri, options, blobs, writes=config.role.ingests), _create_lease(config, blobs)
+
+
+def _tables_place(config: Config) -> tuple[str, dict[str, str]]:
+    """Where the tables lie, and LanceDB's options for it."""
+    s3 = config.store.storage.s3
+    if config.store.storage.kind is StorageKind.S3 and s3 is not None:
+        return f"s3://{s3.bucket}/{s3.prefix}/{TABLES}", _s3_options(s3)
+    return str(config.data / STORE / TABLES), {}
+
+
+def _create_lease(config: Config, blobs: BlobStore) -> Lease:
+    return BucketLease(blobs) if isinstance(blobs, S3BlobStore) else FileLease(config.data)
+
+
+def _create_backup_job(
+    store: ResolvedStore, backup: ResolvedBackup, storage: LanceStorage, blobs: BlobStore, check: Callable[[], None]
+) -> BackupJob:
+    # A look costs nothing on a volume, and in a bucket 1 cent a day.
+    look_seconds = GENERATION_POLL.total_seconds() if isinstance(blobs, S3BlobStore) else 0.0
+    place = CopyPlace(backup.s3, os.environ)
+    name = f"{store.namespace}/{store.name}"
+    return BackupJob(storage, blobs, name, backup, place, check=check, look_seconds=look_seconds)
+
+
+def create_restorer(config: Config, place: CopyPlace, report: Report) -> Restorer:
+    """What brings a copy back into the store of a configuration."""
+    blobs = create_blobs(config)
+    return Restorer(place, blobs, RawTables(*_tables_place(config)), _create_lease(config, blobs), report)
 
 
 def _s3_options(s3: ResolvedS3) -> dict[str, str]:

@@ -52,6 +52,10 @@ class Health:
         """Whether requests should come here."""
         return self.is_open and not self.is_draining and all(self.checks[name].ok for name in self._required)
 
+    def add(self, name: str) -> None:
+        """Show one more part, which readiness does not depend on."""
+        self.checks.setdefault(name, Check(ok=False, reason=Reason.RECONCILING, message="starting"))
+
     def succeed(self, name: str, reason: Reason, message: str = "") -> bool:
         """Note that a part works; True if it did not before."""
         return self._note(name, Check(ok=True, reason=reason, message=message))

@@ -150,6 +150,7 @@ class Service:
         worker = self.parts.worker if self.parts else None
         if worker is not None:
             figures["oldest_pending_seconds"] = int(worker.oldest_pending_seconds(time.time_ns()))
+            figures |= worker.figures()
         if self.config.role is Role.EMBEDDING:
             figures["texts_per_minute"] = self.encoded.per_minute()
         if self.canary is not None:

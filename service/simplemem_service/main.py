@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from simplemem_service.api import (
+    backup,
     changes,
     compress,
     embeddings,
@@ -56,7 +57,7 @@ def create_app(config: Config) -> FastAPI:
     app.add_middleware(RequestIdMiddleware)
     app.include_router(health.router)
     if config.role.serves:
-        for module in (compress, operations, retrieve, memories, status, changes, reembed, export, import_lines):
+        for module in (compress, operations, retrieve, memories, status, changes, reembed, export, import_lines, backup):
             app.include_router(module.router, responses=COMMON)
         app.router.routes.extend(build_routes())
     if gateway is not None:

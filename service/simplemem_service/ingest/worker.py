@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 from simplemem_api.conditions import Reason
 from simplemem_service import constants
@@ -47,6 +48,22 @@ from simplemem_service.telemetry import Metrics
 from simplemem_service.waiting import wait_at_most
 
 logger = logging.getLogger(__name__)
+
+
+class Chore(Protocol):
+    """What else the writer does between two batches, whether or not it can ingest."""
+
+    on_ready: Callable[[], None]
+    """Called when there is something to do."""
+
+    async def step(self, health: Health) -> None:
+        """Do what is due; called also before this process may write."""
+
+    async def pause(self) -> None:
+        """Stop: the writer ends."""
+
+    def figures(self) -> Mapping[str, int]:
+        """What the operator is told at /readyz."""
 
 
 class Worker:
@@ -125,6 +142,7 @@ class Worker:
         if reembedder is not None:
             reembedder.on_ready = journal.appended.set
         self._upkeep = Upkeep(storage, upkeep, receipts, self._removals)
+        self._chores: list[Chore] = []
         self._busy_passes = 0
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
@@ -141,6 +159,15 @@ class Worker:
         """Called with the id of a user whose every word is to go: for caches that hold text."""
         return self._removals.hooks
 
+    def add_chore(self, chore: Chore) -> None:
+        """Do something else between two batches; before `run`."""
+        chore.on_ready = self._journal.appended.set
+        self._chores.append(chore)
+
+    def figures(self) -> dict[str, int]:
+        """What the chores tell the operator."""
+        return {name: value for chore in self._chores for name, value in chore.figures().items()}
+
     def oldest_pending_seconds(self, now_ns: int) -> float:
         """Age of the oldest waiting turn; 0 while none waits."""
         return 0.0 if self._oldest_ns is None else max(0.0, (now_ns - self._oldest_ns) / 1e9)
@@ -152,6 +179,8 @@ class Worker:
             while not self._stopping.is_set():
                 self._journal.appended.clear()
                 try:
+                    for chore in self._chores:
+                        await chore.step(health)
                     has_worked = await self.run_once()
                     await self._improve(has_worked=has_worked)
                     await self._upkeep.work()
@@ -168,6 +197,8 @@ class Worker:
                 if not has_worked:
                     await self._wait_for_work()
         finally:
+            for chore in self._chores:
+                await chore.pause()
             if self._merger is not None:
                 await self._merger.stop()
             if self._reembedder is not None:

@@ -22,6 +22,10 @@ class BlobStore(ABC):
         """Names directly within a folder, without the folder, ascending."""
 
     @abstractmethod
+    async def list_all(self, *, without: frozenset[str]) -> list[str]:
+        """All names but those that are, or lie in, some names at the top, ascending."""
+
+    @abstractmethod
     async def list_older(self, folder: str, age: timedelta) -> list[str]:
         """Names directly within a folder that were written at least so long ago, by the place's clock, ascending."""
 

@@ -6,6 +6,7 @@ volume as in a bucket:
 
     identity.json               generation 0
     identity/000001.json        generation 1, and so on
+    restoring.json              a copy is being brought back; until it is gone nobody opens the store
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from simplemem_service.errors import IdentityMismatchError
+from simplemem_service.errors import IdentityMismatchError, StorageUnavailableError
 from simplemem_service.storage.base import FIRST_TABLE, StoreIdentity
 from simplemem_service.storage.blobs import BlobStore
 
@@ -21,6 +22,8 @@ IDENTITY_NAME = "identity.json"
 """Name of the blob of generation 0."""
 GENERATIONS = "identity"
 """Folder of the later ones."""
+RESTORING = "restoring.json"
+"""Name of the blob that stands there while a copy is brought back."""
 
 
 async def confirm_identity(blobs: BlobStore, wanted: StoreIdentity) -> None:
@@ -39,7 +42,9 @@ async def confirm_identity(blobs: BlobStore, wanted: StoreIdentity) -> None:
 
 
 async def read_identity(blobs: BlobStore) -> StoreIdentity | None:
-    """The identity that counts now; None for a new store."""
+    """The identity that counts now; None for a new store. `StorageUnavailableError` while a copy is brought back."""
+    if await blobs.get(RESTORING) is not None:
+        raise StorageUnavailableError("a restore has not ended; if none is under way any more, restore again")
     names = [name for name in await blobs.list_names(GENERATIONS) if name.endswith(".json")]
     if names:
         data = await blobs.get(f"{GENERATIONS}/{names[-1]}")

@@ -28,7 +28,7 @@ from simplemem_service.storage.base import Changes, StoreCounts, StoreIdentity
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.identity import confirm_identity
 from simplemem_service.storage.lance_changes import read_changes
-from simplemem_service.storage.lance_edits import ENTRIES, HISTORY, KEYS_AT_ONCE, TURNS, LanceEdits
+from simplemem_service.storage.lance_edits import ALL_TABLES, ENTRIES, HISTORY, KEYS_AT_ONCE, TURNS, LanceEdits
 from simplemem_service.storage.lance_errors import converted
 from simplemem_service.storage.lance_sides import FOLLOWED_TABLE, SideTables
 from simplemem_service.storage.maintenance import ENTRY_INDICES, HISTORY_INDICES, TURN_INDICES, Upkeep
@@ -167,6 +167,30 @@ class LanceStorage(LanceEdits):
     def identity(self) -> StoreIdentity | None:
         """Which vectors are in use; None before `open`."""
         return self._identity
+
+    async def pin(self) -> dict[str, Any]:
+        """Each table at its present version, as a Lance dataset, by its name. No version goes until `unpin`; for the
+        writer, between two batches.
+        """
+        for upkeep in self._upkeep.values():
+            upkeep.is_held = True
+        async with converted():
+            return {self._physical(name): await (await self._table(name, "write")).to_lance() for name in ALL_TABLES}
+
+    def unpin(self) -> None:
+        """Let old versions go again."""
+        for upkeep in self._upkeep.values():
+            upkeep.is_held = False
+
+    @property
+    def followed(self) -> frozenset[str]:
+        """Names of the tables whose changes are tailed."""
+        return frozenset({self._physical(ENTRIES)})
+
+    async def latest_version(self) -> int:
+        """Version of the table of entries; for the writer."""
+        async with converted():
+            return await self._version(await self._table(ENTRIES, "write"))
 
     async def entries_table(self) -> Any:
         """The handle of the table of entries in use, at its latest version."""

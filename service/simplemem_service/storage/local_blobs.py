@@ -62,6 +62,10 @@ class LocalBlobStore(BlobStore):
         return await self._run(lambda: _list(self._root / folder))
 
     @override
+    async def list_all(self, *, without: frozenset[str]) -> list[str]:
+        return await self._run(lambda: _list_all(self._root, without))
+
+    @override
     async def list_older(self, folder: str, age: timedelta) -> list[str]:
         return await self._run(lambda: _list_older(self._root / folder, time.time() - age.total_seconds()))
 
@@ -146,6 +150,16 @@ def _list(folder: Path) -> list[str]:
         return sorted(os.listdir(folder))  # noqa: PTH208 - names are wanted, not paths
     except FileNotFoundError:
         return []
+
+
+def _list_all(root: Path, without: frozenset[str]) -> list[str]:
+    found: list[str] = []
+    for parent, folders, names in os.walk(root):
+        if Path(parent) == root:
+            folders[:] = [name for name in folders if name not in without]
+            names = [name for name in names if name not in without]  # noqa: PLW2901 - the same, without some
+        found += [(Path(parent) / name).relative_to(root).as_posix() for name in names]
+    return sorted(found)
 
 
 def _list_older(folder: Path, limit: float) -> list[str]:

@@ -23,6 +23,8 @@ VERSIONS_MAX = 1_000
 LEAST_RETENTION = timedelta(minutes=1)
 """Age below which no version goes, however many there are. A reader is two seconds behind at most; one that starts and
 needs longer for its first look at the table begins again."""
+HELD_RETENTION = timedelta(days=365)
+"""Age below which versions stay while one of them is being copied."""
 SEGMENTS_MAX = 8
 """Segments of an index beyond which they are merged: each new one adds to every look-up."""
 
@@ -56,6 +58,8 @@ class Upkeep:
         self._indices = indices
         self._clock = clock
         self._marks: list[tuple[float, int]] = []
+        self.is_held = False
+        """Whether no version may go: one of them is being copied."""
 
     async def run(self, table: Any) -> None:
         """Compact the table, take new rows into its indices, and drop old versions; for the writer's handle."""
@@ -69,6 +73,8 @@ class Upkeep:
 
     def retention(self, version: int) -> timedelta:
         """Age from which versions may go, given the table's present one."""
+        if self.is_held:
+            return HELD_RETENTION
         now = self._clock()
         self._marks.append((now, version))
         surplus = [mark for mark in self._marks if mark[1] <= version - VERSIONS_MAX]

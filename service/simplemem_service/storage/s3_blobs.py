@@ -122,6 +122,11 @@ class S3BlobStore(BlobStore):
         return sorted([item.path.removeprefix(prefix) for item in await self._list(prefix)])
 
     @override
+    async def list_all(self, *, without: frozenset[str]) -> list[str]:
+        found = [item.path for item in await self._list(None)]
+        return sorted([path for path in found if path.split("/", 1)[0] not in without])
+
+    @override
     async def list_older(self, folder: str, age: timedelta) -> list[str]:
         prefix = folder.rstrip("/") + "/"
         limit = datetime.now(UTC) - age

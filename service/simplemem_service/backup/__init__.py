@@ -1,0 +1,1 @@
+"""Copies of a store in a bucket, and the way back."""
