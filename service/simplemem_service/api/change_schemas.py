@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from simplemem_service import constants
+from simplemem_service.api import examples
 from simplemem_service.api.schemas import WIRE, EntryOut, Id, Time, Wire, example
 from simplemem_service.models.operation import (
     DroppedTurns,
@@ -169,6 +170,8 @@ class ReceiptOut(BaseModel):
 class AcceptedOut(BaseModel):
     """A change that is durable."""
 
+    model_config = example({"operation_id": examples.TURNS_OPERATION["operation_id"]})
+
     operation_id: str
 
 
@@ -197,27 +200,7 @@ _SHOWN = ("operation_id", "kind", "state", "turns", "done", "total")
 class OperationOut(BaseModel):
     """How far an operation has come; Succeeded once its effect is seen through this address."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "operation_id": "1772359200000000000-0a1b2c3d4e5f-00000007-2.0",
-                    "kind": "Turns",
-                    "state": "Succeeded",
-                    "turns": 2,
-                    "entries": 2,
-                    "dropped": 0,
-                    "dropped_windows": [],
-                    "unchanged": 0,
-                    "deleted": 0,
-                    "error": None,
-                    "receipt": None,
-                    "done": None,
-                    "total": None,
-                }
-            ]
-        }
-    )
+    model_config = example(examples.TURNS_OPERATION, examples.ERASE_OPERATION)
 
     operation_id: str
     kind: OperationKind
@@ -255,6 +238,8 @@ class OperationOut(BaseModel):
 class GivenOut(OperationOut):
     """Entries that were given, with their ids in the order of the request."""
 
+    model_config = example(examples.GIVEN_OPERATION)
+
     entry_ids: list[str]
 
 
@@ -279,6 +264,8 @@ class RevisionOut(BaseModel):
 
 class HistoryOut(BaseModel):
     """What became of an entry, oldest first; `cause` can be taken back by POST /v1/undo."""
+
+    model_config = example(examples.HISTORY)
 
     entry_id: str
     revisions: list[RevisionOut]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from simplemem_service import constants
+from simplemem_service.api.examples import EMBEDDINGS
 
 INPUTS_MAX = 2_048
 """Texts in one request, as OpenAI has it."""
@@ -66,6 +67,8 @@ class UsageOut(BaseModel):
 
 class EmbeddingsOut(BaseModel):
     """Unit vectors, in the order of the texts."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EMBEDDINGS]})
 
     object: Literal["list"] = "list"
     data: list[EmbeddingOut]

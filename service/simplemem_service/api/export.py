@@ -19,6 +19,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from simplemem_service.api.context import PartsOf, Reader
+from simplemem_service.api.examples import EXPORT_LINES
 from simplemem_service.api.middleware import request_id_of
 from simplemem_service.api.schemas import Id
 from simplemem_service.api.transfer_lines import Chain, Count, encode_entries, encode_line, encode_turns
@@ -70,7 +71,9 @@ def read_cursor(after: str | None) -> Cursor:
     "/v1/export",
     summary="All turns and memories as lines",
     response_class=StreamingResponse,
-    responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}, "description": "NDJSON"}},
+    responses={
+        200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXPORT_LINES}}, "description": "NDJSON"}
+    },
 )
 async def get_export(
     caller: Reader,

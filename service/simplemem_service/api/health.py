@@ -7,11 +7,17 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from simplemem_service.api.context import ServiceOf
+from simplemem_service.api.examples import READINESS
 
 router = APIRouter()
 
 
-@router.get("/livez", tags=["health"], summary="Whether the process runs")
+@router.get(
+    "/livez",
+    tags=["health"],
+    summary="Whether the process runs",
+    responses={200: {"content": {"application/json": {"example": {"alive": True}}}}},
+)
 async def livez() -> dict[str, bool]:
     """Answered from the first moment, also while a model loads."""
     return {"alive": True}
@@ -21,7 +27,10 @@ async def livez() -> dict[str, bool]:
     "/readyz",
     tags=["health"],
     summary="Whether requests should come here",
-    responses={503: {"description": "Not ready; the checks say why", "content": {"application/json": {}}}},
+    responses={
+        200: {"content": {"application/json": {"example": READINESS}}},
+        503: {"description": "Not ready; the checks say why", "content": {"application/json": {}}},
+    },
 )
 async def readyz(service: ServiceOf) -> JSONResponse:
     """503 with the reasons until storage, model and views are ready."""

@@ -18,8 +18,9 @@ from starlette.exceptions import HTTPException
 
 from simplemem_service.api.access import Caller
 from simplemem_service.api.context import PartsOf, ServiceOf, Writer
+from simplemem_service.api.examples import IMPORT_LINES
 from simplemem_service.api.export import MEDIA_TYPE
-from simplemem_service.api.import_schemas import IMPORT_EXAMPLE, ImportOut
+from simplemem_service.api.import_schemas import ImportOut
 from simplemem_service.api.operations import wait_ended
 from simplemem_service.api.problem_schema import problems
 from simplemem_service.api.transfer_lines import (
@@ -59,7 +60,7 @@ Batch = list[tuple[int, bytes]]
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": IMPORT_EXAMPLE}},
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": IMPORT_LINES}},
         }
     },
 )

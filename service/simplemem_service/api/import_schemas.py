@@ -1,20 +1,19 @@
-"""What an import is told, and an example of one."""
+"""What an import is told."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-IMPORT_EXAMPLE = (
-    '{"kind": "turn", "id": "m-1", "user_id": "ada", "session_id": "monday", "speaker": "Ada", '
-    '"text": "I moved to Rome.", "timestamp": "2026-03-01T10:00:00Z"}\n'
-    '{"kind": "entry", "user_id": "ada", "lossless_restatement": "Ada moved to Rome on 1 March 2026."}\n'
-)
-
 
 class ImportOut(BaseModel):
     """What came of an import."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [{"lines": 3, "turns": 1, "entries": 1, "written": 1, "unchanged": 0, "verified": True}]
+        },
+    )
 
     lines: int
     """Lines read."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from simplemem_service import constants
+from simplemem_service.api import examples
 from simplemem_service.models.entry import Entry
 from simplemem_service.models.operation import GivenTurn
 from simplemem_service.models.query import EntryFilter, Hit, Retrieved, SearchPlan
@@ -61,9 +62,9 @@ class Wire(BaseModel):
     model_config = WIRE
 
 
-def example(value: dict[str, Any]) -> ConfigDict:
-    """Configuration that shows a body in the description of the API."""
-    return ConfigDict(json_schema_extra={"examples": [value]})
+def example(*values: dict[str, Any]) -> ConfigDict:
+    """Configuration that shows bodies in the description of the API."""
+    return ConfigDict(json_schema_extra={"examples": list(values)})
 
 
 class TurnIn(Wire):
@@ -128,6 +129,8 @@ class CompressIn(Wire):
 
 class CompressOut(BaseModel):
     """What became of a conversation."""
+
+    model_config = example({"compressed_entries": 2})
 
     compressed_entries: int
 
@@ -209,6 +212,8 @@ class SearchIn(Wire):
 class EntryOut(BaseModel):
     """A memory."""
 
+    model_config = example(examples.ENTRY)
+
     entry_id: str
     lossless_restatement: str
     keywords: tuple[str, ...]
@@ -238,6 +243,8 @@ class EntryOut(BaseModel):
 class HitOut(EntryOut):
     """A memory that was found."""
 
+    model_config = example(examples.HIT)
+
     score: float
     scores: dict[str, float]
 
@@ -249,6 +256,8 @@ class HitOut(EntryOut):
 
 class RetrieveOut(BaseModel):
     """What was found, best first."""
+
+    model_config = example({"results": [examples.HIT]})
 
     results: list[HitOut]
 
@@ -286,6 +295,8 @@ class SearchOut(RetrieveOut):
     Where `explain` asks: the depth by the question's complexity, and the plan if there is one.
     """
 
+    model_config = example(examples.SEARCH, examples.EXPLAINED)
+
     context: str
     context_tokens: int
     took_ms: float
@@ -295,6 +306,8 @@ class SearchOut(RetrieveOut):
 
 class EntriesOut(BaseModel):
     """A page of entries; the cursor leads to the next one, none on the last."""
+
+    model_config = example({"entries": [examples.ENTRY], "next_cursor": "YWZ0ZXI6MQ"})
 
     entries: list[EntryOut]
     next_cursor: str | None

@@ -50,7 +50,7 @@ class ReembeddingOut(BaseModel):
 class StatusOut(BaseModel):
     """Counts, model and backlog. A token bound to a user is told the counts of that user, and no figure of others."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra={"example": EXAMPLE})
+    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra={"examples": [EXAMPLE]})
 
     name: str
     """Name of the MemoryStore."""
