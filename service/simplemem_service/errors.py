@@ -98,7 +98,6 @@ class LlmError(TransientError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class PermanentError(ServiceError):
 class EmbeddingUnavailableError(TransientError):
     """The provider of the embedding model gave no vectors now: rate limits, time-outs, failures of its server."""
 
@@ -115,6 +114,7 @@ class EmbeddingRefusedError(EmbeddingUnavailableError):
     code = "EmbeddingRefused"
 
 
+class PermanentError(ServiceError):
     """The same call will fail again until something is changed."""
 
     code = "Failed"
