@@ -1,6 +1,6 @@
 """The main job, as its user does it: helm install, two stores, memory in and out, a killed pod, and a clean end.
 
-The tests run in order and build on each other: one cluster, one release, two stores.
+The tests of this folder run in order and build on each other: one cluster, one release.
 """
 
 from __future__ import annotations
@@ -20,64 +20,25 @@ import httpx
 import pytest
 
 from tests.e2e import kube
+from tests.e2e.stores import (
+    FIGURES,
+    NAMESPACES,
+    OPERATOR_NAMESPACE,
+    bucket,
+    create_bucket_keys,
+    finish,
+    namespace,
+    needs_node,
+    search,
+    store,
+    wait_ready,
+)
 from tests.harness.steps import step
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(not kube.is_inside_the_node(), reason="needs the node: run `make e2e`"),
-]
+pytestmark = [pytest.mark.e2e, needs_node]
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCOMO = Path(os.environ.get("LOCOMO_PATH", ROOT.parent / "shared" / "data" / "locomo" / "locomo4-dev.json"))
-OPERATOR_NAMESPACE = "simplemem-system"
-SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "3Gi"}}
-FIGURES: dict[str, Any] = {}
-
-
-def store(name: str, namespace: str, **spec: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace}
-    spec = {"pods": {"resources": SMALL}} | spec
-    return {"apiVersion": "simplemem.io/v1alpha1", "kind": "MemoryStore", "metadata": metadata, "spec": spec}
-
-
-def namespace(name: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-    }
-
-
-def wait_ready(name: str, where: str, within: float = 240) -> dict[str, Any]:
-    def ready() -> dict[str, Any] | None:
-        found = kube.get("memorystore", name, where)
-        return found if found and kube.condition(found, "Ready").get("status") == "True" else None
-
-    try:
-        return kube.eventually(ready, within=within, what=f"{where}/{name} Ready")
-    except AssertionError:
-        print(kube.explain(where), flush=True)
-        raise
-
-
-def search(url: str, query: str, user: str, top_k: int = 10) -> list[dict[str, Any]]:
-    body = {"query": query, "top_k": top_k, "filter": {"user_id": user}}
-    results: list[dict[str, Any]] = (
-        httpx.post(f"{url}/v1/search", json=body, timeout=60).raise_for_status().json()["results"]
-    )
-    return results
-
-
-def finish(client: httpx.Client, operation: str, within: float = 120) -> dict[str, Any]:
-    def done() -> dict[str, Any] | None:
-        try:
-            answer = client.get(f"/v1/operations/{operation}")
-        except httpx.TransportError:
-            return None
-        state: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
-        return state if state.get("state") in ("Succeeded", "Failed") else None
-
-    return kube.eventually(done, within=within, what=f"operation {operation} done", every=0.1)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,8 +48,7 @@ def clean_cluster() -> None:
     if found:
         with step("remove the release of an earlier run"):
             kube.run("helm", "uninstall", *found, "-n", OPERATOR_NAMESPACE, "--wait")
-    spaces = ["team-a", "team-b", OPERATOR_NAMESPACE]
-    kube.kubectl("delete", "namespace", *spaces, "--ignore-not-found", "--timeout=120s")
+    kube.kubectl("delete", "namespace", *NAMESPACES, OPERATOR_NAMESPACE, "--ignore-not-found", "--timeout=120s")
     kube.kubectl("delete", "crd", "memorystores.simplemem.io", "--ignore-not-found", "--timeout=60s")
 
 
@@ -136,10 +96,8 @@ def test_a_minimal_store_becomes_ready_on_a_volume() -> None:
 
 def test_a_missing_secret_is_named_and_the_store_recovers_when_it_appears() -> None:
     kube.apply(namespace("team-b"))
-    endpoint = os.environ["E2E_S3_ENDPOINT"]
-    s3 = {"bucket": os.environ["E2E_S3_BUCKET"], "endpoint": endpoint, "credentialsSecretName": "bucket-keys"}
     kube.apply(
-        store("shared", "team-b", tier="CostEffective", storage={"s3": s3},
+        store("shared", "team-b", tier="CostEffective", storage={"s3": bucket()},
               embedding={"model": "all-MiniLM-L6-v2"}, retrieval={"replicas": 2})
     )  # fmt: skip
 
@@ -149,11 +107,7 @@ def test_a_missing_secret_is_named_and_the_store_recovers_when_it_appears() -> N
 
     with step("MemoryStore team-b/shared: SecretMissing"):
         kube.eventually(reported, within=30, what="reason SecretMissing")
-    kube.kubectl(
-        "create", "secret", "generic", "bucket-keys", "-n", "team-b",
-        f"--from-literal=AWS_ACCESS_KEY_ID={os.environ['E2E_S3_ACCESS_KEY']}",
-        f"--from-literal=AWS_SECRET_ACCESS_KEY={os.environ['E2E_S3_SECRET_KEY']}",
-    )  # fmt: skip
+    create_bucket_keys("team-b")
     started = time.monotonic()
     with step("MemoryStore team-b/shared: Ready on S3"):
         wait_ready("shared", "team-b")
@@ -257,10 +211,13 @@ def test_a_pod_killed_during_ingest_loses_nothing(name: str, where: str, compone
 
 
 def test_what_is_wrong_with_a_store_is_named() -> None:
-    s3 = {"bucket": "no-such-bucket", "endpoint": os.environ["E2E_S3_ENDPOINT"], "credentialsSecretName": "bucket-keys"}
+    nowhere = bucket(bucket="no-such-bucket")
     small: dict[str, Any] = {"storage": {"pvc": {"size": "1Gi"}, "deletionPolicy": "Delete"}}
     wrong: dict[str, tuple[str, dict[str, Any]]] = {
-        "no-bucket": ("BucketRefused", {"storage": {"s3": s3}, "embedding": {"model": "all-MiniLM-L6-v2"}}),
+        "no-bucket": (
+            "BucketRefused",
+            {"storage": {"s3": nowhere}, "embedding": {"model": "all-MiniLM-L6-v2"}},
+        ),
         "no-model": ("ModelNotFound", small | {"embedding": {"model": "acme/nowhere", "dimension": 8}}),
     }
     for name, (_, spec) in wrong.items():
@@ -341,17 +298,3 @@ def test_deleting_the_stores_leaves_the_retained_volume_only() -> None:
         kube.eventually(
             lambda: left() == ["PersistentVolumeClaim/notes-data"], within=120, what="only the volume is left"
         )
-
-
-def test_helm_uninstall_leaves_nothing_but_the_crd() -> None:
-    with step("helm uninstall"):
-        kube.run("helm", "uninstall", "simplemem", "-n", OPERATOR_NAMESPACE, "--wait")
-    kinds = "clusterroles,clusterrolebindings"
-    assert kube.listed(kinds, selector="app.kubernetes.io/instance=simplemem") == []
-    kinds = "deployments,services,serviceaccounts,networkpolicies,configmaps"
-    assert kube.listed(kinds, OPERATOR_NAMESPACE, "app.kubernetes.io/instance=simplemem") == []
-    assert kube.get("crd", "memorystores.simplemem.io", "default") is not None
-    with step("delete the namespaces and the CRD"):
-        kube.kubectl("delete", "namespace", "team-a", "team-b", OPERATOR_NAMESPACE, "--timeout=120s")
-        kube.kubectl("delete", "crd", "memorystores.simplemem.io", "--timeout=60s")
-    print(json.dumps(FIGURES, indent=2), flush=True)

@@ -1,0 +1,88 @@
+"""MemoryStores of the scenario: their manifests, when they are Ready, and what is asked of them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e import kube
+
+needs_node = pytest.mark.skipif(not kube.is_inside_the_node(), reason="needs the node: run `make e2e`")
+
+OPERATOR_NAMESPACE = "simplemem-system"
+NAMESPACES = ("team-a", "team-b", "team-c")
+"""Where stores live."""
+SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "3Gi"}}
+FIGURES: dict[str, Any] = {}
+"""What was measured; printed at the end."""
+
+
+def store(name: str, where: str, **spec: Any) -> dict[str, Any]:
+    """A manifest; pods ask for little, since the node is small."""
+    metadata = {"name": name, "namespace": where}
+    spec = {"pods": {"resources": SMALL}} | spec
+    return {"apiVersion": "simplemem.io/v1alpha1", "kind": "MemoryStore", "metadata": metadata, "spec": spec}
+
+
+def namespace(name: str) -> dict[str, Any]:
+    """A namespace that admits pods of the restricted Pod Security Standard only."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    }
+
+
+def bucket(**more: Any) -> dict[str, Any]:
+    """`storage.s3` of a store in the node's bucket."""
+    named = {"bucket": os.environ["E2E_S3_BUCKET"], "endpoint": os.environ["E2E_S3_ENDPOINT"]}
+    return named | {"credentialsSecretName": "bucket-keys"} | more
+
+
+def create_bucket_keys(where: str) -> None:
+    """The Secret that `bucket` names."""
+    kube.kubectl(
+        "create", "secret", "generic", "bucket-keys", "-n", where,
+        f"--from-literal=AWS_ACCESS_KEY_ID={os.environ['E2E_S3_ACCESS_KEY']}",
+        f"--from-literal=AWS_SECRET_ACCESS_KEY={os.environ['E2E_S3_SECRET_KEY']}",
+    )  # fmt: skip
+
+
+def wait_ready(name: str, where: str, within: float = 240) -> dict[str, Any]:
+    """The store once it is Ready; a failure shows what a person would look at."""
+
+    def ready() -> dict[str, Any] | None:
+        found = kube.get("memorystore", name, where)
+        return found if found and kube.condition(found, "Ready").get("status") == "True" else None
+
+    try:
+        return kube.eventually(ready, within=within, what=f"{where}/{name} Ready")
+    except AssertionError:
+        print(kube.explain(where), flush=True)
+        raise
+
+
+def search(url: str, query: str, user: str, top_k: int = 10) -> list[dict[str, Any]]:
+    """Results of a search in a user's memory."""
+    body = {"query": query, "top_k": top_k, "filter": {"user_id": user}}
+    results: list[dict[str, Any]] = (
+        httpx.post(f"{url}/v1/search", json=body, timeout=60).raise_for_status().json()["results"]
+    )
+    return results
+
+
+def finish(client: httpx.Client, operation: str, within: float = 120) -> dict[str, Any]:
+    """An operation once it has ended."""
+
+    def done() -> dict[str, Any] | None:
+        try:
+            answer = client.get(f"/v1/operations/{operation}")
+        except httpx.TransportError:
+            return None
+        state: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
+        return state if state.get("state") in ("Succeeded", "Failed") else None
+
+    return kube.eventually(done, within=within, what=f"operation {operation} done", every=0.1)
