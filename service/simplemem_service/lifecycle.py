@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
@@ -38,6 +39,8 @@ from simplemem_service.rate import Rate
 from simplemem_service.retry import back_off
 from simplemem_service.storage.base import StoreCounts
 from simplemem_service.telemetry import Metrics
+from simplemem_service.usage import Usage
+from simplemem_service.vitals import Vitals
 from simplemem_service.waiting import wait_at_most
 
 if TYPE_CHECKING:
@@ -75,6 +78,8 @@ class Service:
         self.health = Health(REQUIRED[config.role], (*informative, *((WRITE_PATH,) if has_canary else ())))
         self.metrics = Metrics()
         self.canary = self._create_canary() if has_canary else None
+        self.usage: Usage | None = None
+        self._vitals = Vitals()
         is_required = config.store.access.token_secret_name is not None
         self.tokens = Tokens(config.tokens, is_required=is_required)
         self.generations = Generations(config, self.metrics)
@@ -108,6 +113,8 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.usage is not None:
+            await self.usage.flush()
         if self.parts is not None:
             if self.parts.retriever is not None:
                 await asyncio.to_thread(self.parts.retriever.close)
@@ -145,6 +152,9 @@ class Service:
         figures: dict[str, int] = {}
         if self.health.is_open and self.parts is not None:
             figures = {"entries": self.counts.entries, "storage_bytes": self.counts.size_bytes}
+            figures |= self._vitals.figures()
+        if self.usage is not None:
+            figures |= self.usage.figures()
         if self.pending_turns is not None:
             figures["pending_turns"] = self.pending_turns
         worker = self.parts.worker if self.parts else None
@@ -186,6 +196,8 @@ class Service:
         self._start_worker(parts)
         if parts.model is not None:
             self._spawn(self._warm_up(parts.model))
+        self.usage = Usage(parts.blobs, self.metrics, f"{socket.gethostname()}-{self.config.role}")
+        self._spawn(self.usage.run())
         self._spawn(self._measure())
         if self.canary is not None:
             self._spawn(self.canary.run())
@@ -315,6 +327,8 @@ class Service:
             if self.parts is not None:
                 try:
                     self.counts = await self.parts.storage.counts()
+                    self._vitals.note_lag(self.lag(self.counts.entries))
+                    await self._vitals.note_spend(self.parts.budget)
                 except StorageUnavailableError as error:
                     logger.debug("figures not read", extra={"error": str(error)})
                 self._publish()
