@@ -42,14 +42,14 @@ lint: init ## ruff, import-linter, and that nothing generated is stale
 
 typecheck: init ## strict mypy, each part in its own environment
 	@$(OPERATOR)/bin/mypy crds operator tests/api tests/operator tests/cluster tests/harness tests/e2e tests/chart tests/support/stores.py
-	@$(SERVICE)/bin/mypy crds service tests/service tests/contract tests/llm tests/support tests/benchmarks benchmarks
+	@$(SERVICE)/bin/mypy crds service tests/service tests/console tests/contract tests/llm tests/support tests/benchmarks benchmarks
 
 test: lint typecheck test-unit test-cluster ## Everything but e2e
 
 test-unit: init ## Unit, contract and chart tests
 	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
 	@$(OPERATOR)/bin/python -m pytest tests/api tests/operator tests/harness tests/chart
-	@$(SERVICE)/bin/python -m pytest tests/service tests/contract tests/benchmarks
+	@$(SERVICE)/bin/python -m pytest tests/service tests/console tests/contract tests/benchmarks
 
 test-cluster: $(OPERATOR)/.ready ## The operator against a real control plane
 	@$(OPERATOR)/bin/python -m tests.harness.build control-plane

@@ -102,7 +102,7 @@ class Browser:
         context = self.send("Target.createBrowserContext")["browserContextId"]
         target = self.send("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = Page(self, session)
+        page = Page(self, session, context)
         page.resize(width, height)
         page.go(url)
         return page
@@ -117,9 +117,10 @@ class Browser:
 class Page:
     """A tab, used as a person does: by sight, mouse and keys."""
 
-    def __init__(self, browser: Browser, session: str) -> None:
+    def __init__(self, browser: Browser, session: str, context: str) -> None:
         self._browser = browser
         self._session = session
+        self._context = context
         for domain in ("Page", "Runtime", "Log", "Network", "Audits", "Accessibility"):
             self.send(f"{domain}.enable")
 
@@ -136,6 +137,11 @@ class Page:
         """Open an address and wait until it is loaded with its scripts."""
         self.send("Page.navigate", url=url)
         self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def close(self) -> None:
+        """Close the tab, and forget what it stored and told."""
+        self._browser.send("Target.disposeBrowserContext", browserContextId=self._context)
+        self._browser.events.clear()
 
     def resize(self, width: int, height: int = 900) -> None:
         self.send(

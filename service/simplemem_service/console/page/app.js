@@ -9,5 +9,5 @@ import { startToken } from "./token.js";
 startToken(refreshStatus);
 startSearch();
 startTimeline();
-startOperations();
+startOperations(refreshStatus);
 startStatus();

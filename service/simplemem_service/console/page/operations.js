@@ -8,7 +8,11 @@ const POLL_MS = 700;
 const ENDED = new Set(["Succeeded", "Failed"]);
 const sleep = (milliseconds) => new Promise((wake) => setTimeout(wake, milliseconds));
 
-export function startOperations() {
+let tellEnded = () => {};
+
+/** Let the forms work; `ended` is called whenever an operation has ended. */
+export function startOperations(ended) {
+  tellEnded = ended;
   byId("remember-form").addEventListener("submit", (event) => {
     event.preventDefault();
     remember(event.target);
@@ -41,12 +45,14 @@ async function follow(id) {
   const item = make("li", { class: "operation" });
   byId("operations").prepend(item);
   try {
-    for (;;) {
+    let state = "";
+    while (!ENDED.has(state)) {
+      if (state) await sleep(POLL_MS);
       const operation = await call(`v1/operations/${encodeURIComponent(id)}`);
       show(item, id, operation);
-      if (ENDED.has(operation.state)) return;
-      await sleep(POLL_MS);
+      state = operation.state;
     }
+    tellEnded();
   } catch (error) {
     item.replaceChildren(make("code", {}, id), make("p", { class: "error", role: "alert" }, explain(error)));
   }

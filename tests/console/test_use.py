@@ -1,0 +1,162 @@
+"""What a person does on the console: asks, looks back, adds, watches."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.console.conftest import SUPERSEDED, Opener
+from tests.console.proxy import PathProxy
+from tests.support.browser import Page
+
+PNG_SIZE = slice(16, 24)
+
+
+def test_a_question_shows_results_with_scores_and_sources(page: Page) -> None:
+    page.fill("#query", "What does the sister of Ada do?")
+    page.click("#search-form button")
+    page.wait_text("#search-message", "memories in")
+    assert "Eva works as a doctor" in page.text("#search-results li:first-child .text")
+    assert float(page.text("#search-results li:first-child .score").removeprefix("score ")) > 0
+    page.click("#search-results li:first-child summary")
+    details = page.text("#search-results li:first-child details")
+    assert "dense_sentence" in details
+    assert "ada-0" in details
+    assert float(page.read("document.querySelector('#search-results td meter').value")) > 0
+
+
+def test_a_search_can_be_narrowed_to_a_user(page: Page) -> None:
+    page.fill("#query", "Where does Ada live?")
+    page.click("#search summary")
+    page.fill("#search-user", "mover")
+    page.fill("#search-top", "1")
+    page.press("Enter")
+    page.wait_text("#search-message", "1 memory in")
+    assert "mover / s" in page.text("#search-results")
+    page.click("#search-context summary")
+    assert "Rome" in page.text("#search-context pre")
+
+
+def test_a_search_without_a_match_says_so(page: Page) -> None:
+    page.fill("#query", "anything")
+    page.click("#search summary")
+    page.fill("#search-user", "nobody-of-this-name")
+    page.press("Enter")
+    page.wait_text("#search-message", "Nothing found.")
+    assert page.text("#search-results") == ""
+
+
+def test_superseded_memories_are_struck_and_name_their_successor(page: Page) -> None:
+    page.fill("#timeline-user", "mover")
+    page.press("Enter")
+    page.wait_text("#timeline-message", "2 memories, 1 superseded")
+    assert SUPERSEDED[0] in page.text("#timeline-entries li:first-child s")
+    assert "superseded" in page.text("#timeline-entries li:first-child .chip")
+    assert SUPERSEDED[1] in page.text("#timeline-entries li:last-child .text")
+    assert page.read("document.querySelector('#timeline-entries li:last-child s')") is None
+    page.click("#timeline-entries button.link")
+    page.wait_text("#timeline-entries li:first-child", f"Replaced by: Ada: {SUPERSEDED[1]}")
+
+
+def test_a_long_timeline_comes_in_pages(page: Page) -> None:
+    page.fill("#timeline-user", "many")
+    page.press("Enter")
+    page.wait_text("#timeline-message", "100 memories")
+    page.click("#timeline-more")
+    page.wait_text("#timeline-message", "103 memories")
+    assert page.read("document.querySelectorAll('#timeline-entries li').length") == 103
+    assert page.read("document.querySelector('#timeline-more').hidden")
+
+
+def test_what_is_remembered_here_is_followed_until_it_can_be_found(page: Page) -> None:
+    before = page.wait("Number(document.querySelector('#memory dd').innerText.replace(',', ''))")
+    page.fill("#remember-user", "ben")
+    page.fill("#remember-speaker", "Ben")
+    page.fill("#remember-text", "I keep bees behind the old mill.")
+    page.click("#remember-form button")
+    page.wait_text("#operations", "Succeeded")
+    assert "1 turn, 1 entry" in page.text("#operations")
+    assert page.read("document.querySelector('#operations progress').value") == 1
+    page.fill("#query", "Who keeps bees?")
+    page.press("Enter")
+    page.wait_text("#search-results", "behind the old mill")
+    page.wait(f"Number(document.querySelector('#memory dd').innerText.replace(',', '')) === {before + 1}")
+
+
+def test_an_operation_can_be_followed_by_its_id(page: Page, url: str) -> None:
+    turns = {"user_id": "cleo", "turns": [{"speaker": "Cleo", "text": "I sail on Sundays."}]}
+    operation = httpx.post(f"{url}v1/turns", json=turns).json()["operation_id"]
+    page.fill("#follow-id", operation)
+    page.press("Enter")
+    page.wait_text("#operations", "Succeeded")
+    assert operation in page.text("#operations code")
+
+
+def test_an_unknown_operation_is_explained(open_page: Opener, url: str) -> None:
+    page = open_page(url, expected=("404",))
+    page.fill("#follow-id", "no-such-operation")
+    page.press("Enter")
+    page.wait_text("#operations .error", "'no-such-operation' does not exist")
+
+
+def test_the_column_shows_queue_index_checks_and_cost(page: Page) -> None:
+    page.wait_text("#health", "Turns waiting")
+    shown = page.text("#health")
+    for part in ("Not searchable yet", "all-MiniLM-L6-v2, 384 numbers", "Language models, this month", "$0.00"):
+        assert part in shown, part
+    assert page.read("[...document.querySelectorAll('#checks .good')].length") >= 4
+
+
+@pytest.mark.parametrize(("width", "columns"), [(1280, 2), (390, 1)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_its_width_in_both_themes(page: Page, shots: Path, width: int, columns: int, scheme: str) -> None:
+    page.resize(width, 844)
+    page.prefer(scheme)
+    page.fill("#query", "Where does Ada live?")
+    page.press("Enter")
+    page.wait_text("#search-message", "memories in")
+    assert page.read("document.documentElement.scrollWidth") <= width
+    tracks = page.read("getComputedStyle(document.querySelector('main')).gridTemplateColumns")
+    assert len(tracks.split(" ")) == columns
+    picture = page.screenshot(shots / "page.png")
+    assert struct.unpack(">II", picture[PNG_SIZE]) == (width, 844)
+    ground = page.read("getComputedStyle(document.body).backgroundColor")
+    assert (sum(int(part) for part in ground[4:-1].split(",")) > 384) is (scheme == "light")
+
+
+def test_the_chosen_theme_outlives_a_reload(page: Page, url: str) -> None:
+    page.prefer("light")
+    page.click("#theme")
+    assert page.read("document.querySelector('#theme').getAttribute('aria-pressed')") == "true"
+    page.go(url)
+    assert page.read("document.documentElement.dataset.theme") == "dark"
+    page.click("#theme")
+    assert page.read("getComputedStyle(document.documentElement).colorScheme") == "light"
+
+
+def test_the_page_works_below_a_path(open_page: Opener, url: str) -> None:
+    with PathProxy(url.rstrip("/"), "/team-a/notes/") as proxy:
+        page = open_page(proxy.url)
+        page.wait_text("#store-state", "ready")
+        page.fill("#query", "Who is Eva?")
+        page.press("Enter")
+        page.wait_text("#search-results", "Eva works as a doctor")
+        loaded = [address for address in page.requested() if not address.startswith("data:")]
+        assert loaded
+        assert all(address.startswith(proxy.url) for address in loaded), loaded
+
+
+def test_a_store_that_is_gone_is_shown_as_unreachable_and_found_again(open_page: Opener, url: str) -> None:
+    proxy = PathProxy(url.rstrip("/"), "/notes/")
+    with proxy:
+        page = open_page(proxy.url, expected=("ERR_CONNECTION",))
+        page.wait_text("#store-state", "ready")
+    page.read("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_text("#store-state", "unreachable")
+    page.wait_text("#health-message", "does not answer")
+    page.fill("#query", "Who is Eva?")
+    page.press("Enter")
+    page.wait_text("#search-message", "The store does not answer.")
