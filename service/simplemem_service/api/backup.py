@@ -1,5 +1,5 @@
-"""Routes that copy the store into its bucket of copies. A copy holds everybody's memory, so they need the scope admin and
-a token that is bound to nobody.
+"""Routes that copy the store into its bucket of copies. A copy holds everybody's memory, so they need the scope admin
+and a token that is bound to nobody.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from simplemem_service.api.access import Caller, Scope
 from simplemem_service.api.context import Anybody, PartsOf
+from simplemem_service.api.examples import BACKUP
 from simplemem_service.api.problem_schema import problems
 from simplemem_service.backup.records import Backup, Backups, BackupState
 from simplemem_service.errors import ConflictError, ForbiddenError
@@ -21,7 +22,7 @@ router = APIRouter(tags=["backup"])
 class BackupOut(BaseModel):
     """A backup: Pending until the writer begins, Succeeded once the copy is complete and verified."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra={"examples": [BACKUP]})
 
     backup_id: str
     """Its id, and the name of its folder among the copies."""
@@ -76,7 +77,10 @@ class BackupOut(BaseModel):
 class BackupsOut(BaseModel):
     """The backups of a store."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"current": None, "last": BACKUP, "last_succeeded": BACKUP}]},
+    )
 
     current: BackupOut | None
     """The one asked for or under way."""

@@ -135,3 +135,21 @@ READINESS: Example = {
     "figures": {"entries": 419, "storage_bytes": 3_412_992, "pending_turns": 0},
 }
 """A pod that is ready."""
+
+BACKUP: Example = {
+    "backup_id": "20260302T030000Z-0c3f192a",
+    "state": "Succeeded",
+    "asked_at": "2026-03-02T03:00:00Z",
+    "phase": None,
+    "done": 3_412_992,
+    "total": 3_412_992,
+    "ended_at": "2026-03-02T03:00:09Z",
+    "place": "s3://copies/backups/team-a/notes/20260302T030000Z-0c3f192a",
+    "entries": 419,
+    "turns": 419,
+    "pending_turns": 0,
+    "size_bytes": 3_412_992,
+    "removed": ["20260223T030000Z-0b71ae04"],
+    "error": None,
+}
+"""A copy of the store."""
