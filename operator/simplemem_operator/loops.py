@@ -139,8 +139,7 @@ class StoreLoops:
             if task is not asyncio.current_task():
                 task.cancel()
         metrics.STORES.set(len(self._stores))
-        for gauge in metrics.PER_STORE:
-            gauge.remove_by_labels({"namespace": key[0], "name": key[1]})
+        metrics.forget_store(*key)
 
     async def beat(self) -> None:
         """Prove for ever that the event loop and a thread answer."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from prometheus_client import Counter, Gauge, Histogram
 
 RECONCILE_SECONDS = Histogram(
@@ -24,11 +28,48 @@ WRITE_PATH_AGE = Gauge(
     ["namespace", "name"],
 )
 """Age of each store's last proof that its write path works."""
+STORE_CONDITION = Gauge(
+    "simplemem_operator_store_condition",
+    "1 for what each condition of a store is now",
+    ["namespace", "name", "type", "status", "reason"],
+)
+"""One series for each condition of a store; rules and dashboards find every way a store fails in it."""
+LAST_BACKUP = Gauge(
+    "simplemem_operator_store_last_backup_timestamp_seconds",
+    "When the last copy of a store was completed, seconds since 1970",
+    ["namespace", "name"],
+)
+"""Time of each store's last copy; absent before the first."""
 API_WRITES = Counter("simplemem_operator_api_writes_total", "Write requests to the API server", ["verb", "kind"])
 """Writes, by verb and kind; constant while nothing changes."""
 WATCH_ERRORS = Counter("simplemem_operator_watch_errors_total", "Lists and watches that broke off", ["kind", "error"])
 """Lists and watches that broke off, by kind and error; silence counts as one."""
 CACHED = Gauge("simplemem_operator_cached_objects", "Objects that the operator keeps known", ["kind"])
 """Objects in the caches, by kind."""
-PER_STORE = (STORE_READY, STORE_COST, WRITE_PATH_AGE)
+PER_STORE = (STORE_READY, STORE_COST, WRITE_PATH_AGE, STORE_CONDITION, LAST_BACKUP)
 """Gauges that go with their store."""
+
+_SHOWN: dict[tuple[str, str], frozenset[tuple[str, str, str]]] = {}
+"""Type, status and reason of each store's conditions that are set now."""
+
+
+def show_status(namespace: str, name: str, status: Mapping[str, Any]) -> None:
+    """Set what follows from the status of a store alone.
+
+    A condition's new series comes before its old one goes, so that a scrape finds two rather than none.
+    """
+    now = frozenset((found["type"], str(found["status"]), found["reason"]) for found in status["conditions"])
+    for labels in now:
+        STORE_CONDITION.labels(namespace, name, *labels).set(1)
+    for labels in _SHOWN.get((namespace, name), frozenset()) - now:
+        STORE_CONDITION.remove(namespace, name, *labels)
+    _SHOWN[namespace, name] = now
+    if "lastBackupTime" in status:
+        LAST_BACKUP.labels(namespace, name).set(datetime.fromisoformat(status["lastBackupTime"]).timestamp())
+
+
+def forget_store(namespace: str, name: str) -> None:
+    """Remove all series of a store that is gone."""
+    _SHOWN.pop((namespace, name), None)
+    for gauge in PER_STORE:
+        gauge.remove_by_labels({"namespace": namespace, "name": name})

@@ -239,6 +239,7 @@ class Reconciler:
                 self._cluster.post_event(namespace, build_event(manifest, ready, self._now()))
         is_ready = ready["status"] == "True"
         metrics.STORE_READY.labels(namespace=namespace, name=name).set(is_ready)
+        metrics.show_status(namespace, name, status)
         if "cost" in status:
             metrics.STORE_COST.labels(namespace=namespace, name=name).set(float(status["cost"]["monthlyUSD"]))
         return Outcome(exists=True, is_ready=is_ready, has_failed=has_failed)
