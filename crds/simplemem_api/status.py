@@ -84,11 +84,22 @@ class WritePathStatus(StatusPart):
     """How long that turn took, from before it was accepted until it was gone again."""
 
 
+class LoadStatus(StatusPart):
+    """How much the store is used, by the whole days of the last week."""
+
+    days: Annotated[int, Field(ge=0)]
+    """Days that were counted, up to 7."""
+    turns_per_month: Annotated[int, Field(ge=0)]
+    """Turns remembered in 30 such days, two digits exact; written when it changes by a tenth."""
+    queries_per_month: Annotated[int, Field(ge=0)]
+    """Questions answered in 30 such days, likewise."""
+
+
 class RecommendationStatus(StatusPart):
     """Which tier would fit."""
 
     tier: ShortText
-    """Name of the tier."""
+    """Name of the tier; the store's own where that fits."""
     reason: ShortText
     """Why."""
 
@@ -127,5 +138,7 @@ class MemoryStoreStatus(StatusPart):
     """The last proof that what is written is found."""
     cost: CostStatus | None = None
     """What the store costs."""
+    load: LoadStatus | None = None
+    """How much the store is used."""
     recommendation: RecommendationStatus | None = None
     """Which tier would fit."""

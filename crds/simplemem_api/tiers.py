@@ -33,6 +33,20 @@ class PriceItem:
     """Whether it is paid for each retrieval pod."""
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much a store is used in a month."""
+
+    turns: int
+    """Turns remembered, the table's fragments."""
+    queries: int
+    """Questions answered."""
+
+    def words(self) -> str:
+        """As a bound, in words."""
+        return f"up to {self.turns:,} turns and {self.queries:,} queries a month"
+
+
 def _resources(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> dict[str, Any]:
     return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu_limit, "memory": memory_limit}}
 
@@ -77,6 +91,8 @@ class Tier:
     """Least and most that the language models cost, where routing makes it a range."""
     has_planned_backup: bool = False
     """Whether the tier's total contains copies on S3."""
+    load: Load | None = None
+    """The most that the tier is for; None: any load."""
 
 
 TIERS: dict[TierName, Tier] = {
@@ -84,6 +100,7 @@ TIERS: dict[TierName, Tier] = {
     for tier in (
         Tier(
             name=TierName.MINIMAL,
+            load=Load(1_000, 100),
             embedding_model="all-MiniLM-L6-v2",
             device=Device.CPU,
             lexical=LexicalEngine.RANK_BM25,
@@ -94,6 +111,7 @@ TIERS: dict[TierName, Tier] = {
         ),
         Tier(
             name=TierName.COST_EFFECTIVE,
+            load=Load(10_000, 1_000),
             embedding_model="all-mpnet-base-v2",
             device=Device.CPU,
             lexical=LexicalEngine.TANTIVY,
@@ -103,6 +121,7 @@ TIERS: dict[TierName, Tier] = {
         ),
         Tier(
             name=TierName.GPU_ACCELERATED,
+            load=Load(100_000, 10_000),
             embedding_model="bge-large-en-v1.5",
             device=Device.GPU,
             lexical=LexicalEngine.TANTIVY,
@@ -114,6 +133,7 @@ TIERS: dict[TierName, Tier] = {
         ),
         Tier(
             name=TierName.ENTERPRISE,
+            load=Load(1_000_000, 100_000),
             embedding_model="bge-large-en-v1.5",
             device=Device.GPU,
             lexical=LexicalEngine.TANTIVY,

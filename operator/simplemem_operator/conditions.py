@@ -16,6 +16,7 @@ from simplemem_api.resolved import ResolvedStore, StorageKind
 from simplemem_operator import names
 from simplemem_operator.builders.embedding import EMBEDDING
 from simplemem_operator.builders.redis import REDIS
+from simplemem_operator.fit import judge_fit, read_rates
 from simplemem_operator.migration import Move
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
@@ -26,6 +27,14 @@ HELPERS = frozenset({EMBEDDING, REDIS})
 
 CHECK_REASONS = frozenset(str(reason) for reason in Reason)
 """Reasons that a pod may give; any other is passed on as a message only."""
+
+
+BEHIND_SECONDS = 60
+"""How long an index may lack entries of the table, in seconds, before that is told: a second is usual, and a large
+import or a start takes some."""
+
+HOLDS = {"True": True, "False": False}.get
+"""What the status of a condition means; None for anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class Findings:
     """What the status says of the retrieval pods for this generation of the store."""
 
 
-def judge(findings: Findings, now: datetime) -> dict[ConditionType, Verdict]:
+def judge(findings: Findings, previous: Mapping[str, Any], now: datetime) -> dict[ConditionType, Verdict]:
     """Every condition of the store, `Ready` first, then those that it sums up, then what is only told."""
     parts = {
         ConditionType.STORAGE_READY: _storage(findings),
@@ -52,10 +61,11 @@ def judge(findings: Findings, now: datetime) -> dict[ConditionType, Verdict]:
         ConditionType.RETRIEVAL_READY: _retrieval(findings),
         ConditionType.INGEST_HEALTHY: _check(findings, "ingest", Reason.INGESTING, Reason.RECONCILING),
     }
+    store, pods = findings.store, findings.observed.pods
     told = {
-        ConditionType.WRITE_PATH_HEALTHY: judge_write_path(
-            read_write_path(findings.observed.pods), now, is_suspended=findings.store.suspend
-        ),
+        ConditionType.INDEX_HEALTHY: _index(findings),
+        ConditionType.WRITE_PATH_HEALTHY: judge_write_path(read_write_path(pods), now, is_suspended=store.suspend),
+        ConditionType.TIER_FITS: _tier(findings, previous),
     }
     return {ConditionType.READY: _ready(findings, parts), **parts, **told}
 
@@ -160,6 +170,28 @@ def _retrieval(findings: Findings) -> Verdict:
     if is_current and is_rolled and ready >= needed > 0:
         return True, Reason.PODS_READY, words
     return False, Reason.PODS_FAILING if waiting else Reason.PODS_NOT_READY, words
+
+
+def _index(findings: Findings) -> Verdict:
+    """About every pod that answers questions: each has an index of its own."""
+    found = _check(findings, "index", Reason.INDEX_FOLLOWS, Reason.RECONCILING)
+    if found[0] is not True:
+        return found if found[0] is None else (False, Reason.INDEX_BEHIND, found[2])
+    seconds = [pod.figures.get("index_behind_seconds", 0) for pod in findings.observed.pods]
+    behind = [value for value in seconds if value >= BEHIND_SECONDS]
+    if behind:
+        count = f"{len(behind)} of {len(seconds)} pods"
+        return False, Reason.INDEX_BEHIND, f"{count} do not find the latest entries; they answer with what they have"
+    return True, Reason.INDEX_FOLLOWS, "searches find all that the table holds"
+
+
+def _tier(findings: Findings, previous: Mapping[str, Any]) -> Verdict:
+    rates = read_rates(findings.observed.pods)
+    before = next((found for found in previous.get("conditions", ()) if found["type"] == ConditionType.TIER_FITS), None)
+    if rates is None and before is not None and previous.get("tier") == str(findings.store.tier):
+        # Between two pods, and while it is suspended, the load is what it was.
+        return HOLDS(before["status"]), before["reason"], before["message"]
+    return judge_fit(findings.store, rates, previous).verdict
 
 
 def _refused_pods(deployment: Mapping[str, Any]) -> list[str]:

@@ -40,13 +40,25 @@ LAST_BACKUP = Gauge(
     ["namespace", "name"],
 )
 """Time of each store's last copy; absent before the first."""
+TURNS = Gauge(
+    "simplemem_operator_store_turns_per_month",
+    "Turns remembered in a month, by the whole days of the last week",
+    ["namespace", "name"],
+)
+"""Load of each store, turns; absent until it is known."""
+QUERIES = Gauge(
+    "simplemem_operator_store_queries_per_month",
+    "Questions answered in a month, by the whole days of the last week",
+    ["namespace", "name"],
+)
+"""Load of each store, questions; absent until it is known."""
 API_WRITES = Counter("simplemem_operator_api_writes_total", "Write requests to the API server", ["verb", "kind"])
 """Writes, by verb and kind; constant while nothing changes."""
 WATCH_ERRORS = Counter("simplemem_operator_watch_errors_total", "Lists and watches that broke off", ["kind", "error"])
 """Lists and watches that broke off, by kind and error; silence counts as one."""
 CACHED = Gauge("simplemem_operator_cached_objects", "Objects that the operator keeps known", ["kind"])
 """Objects in the caches, by kind."""
-PER_STORE = (STORE_READY, STORE_COST, WRITE_PATH_AGE, STORE_CONDITION, LAST_BACKUP)
+PER_STORE = (STORE_READY, STORE_COST, WRITE_PATH_AGE, STORE_CONDITION, LAST_BACKUP, TURNS, QUERIES)
 """Gauges that go with their store."""
 
 _SHOWN: dict[tuple[str, str], frozenset[tuple[str, str, str]]] = {}
@@ -66,6 +78,9 @@ def show_status(namespace: str, name: str, status: Mapping[str, Any]) -> None:
     _SHOWN[namespace, name] = now
     if "lastBackupTime" in status:
         LAST_BACKUP.labels(namespace, name).set(datetime.fromisoformat(status["lastBackupTime"]).timestamp())
+    if "load" in status:
+        TURNS.labels(namespace, name).set(status["load"]["turnsPerMonth"])
+        QUERIES.labels(namespace, name).set(status["load"]["queriesPerMonth"])
 
 
 def forget_store(namespace: str, name: str) -> None:

@@ -16,6 +16,7 @@ from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import labels, names
 from simplemem_operator.builders.deployment import RETRIEVAL
 from simplemem_operator.conditions import Findings, judge
+from simplemem_operator.fit import judge_fit, load_status, read_rates
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.write_path import read_write_path, write_path_status
@@ -39,7 +40,7 @@ def build_status(findings: Findings, generation: int, previous: Mapping[str, Any
     cost = monthly_cost(store)
     status: dict[str, Any] = {
         "observedGeneration": generation,
-        "conditions": _conditions(judge(findings, now), generation, previous, now),
+        "conditions": _conditions(judge(findings, previous, now), generation, previous, now),
         "tier": str(store.tier),
         "endpoint": f"http://{store.name}.{store.namespace}.svc",
         "access": _access(store),
@@ -56,6 +57,8 @@ def build_status(findings: Findings, generation: int, previous: Mapping[str, Any
     deployment = observed.child("Deployment", names.retrieval(store.name))
     if deployment is not None:
         status["replicas"] = int(deployment.get("status", {}).get("replicas", 0))
+    rates = read_rates(observed.pods)
+    status |= load_status(rates, judge_fit(store, rates, previous), previous)
     write_path = write_path_status(read_write_path(observed.pods), previous, now)
     if write_path is not None:
         status["writePath"] = write_path

@@ -15,6 +15,7 @@ from typing import Any, Self
 WELL = {
     "storage": {"ok": True, "reason": "VolumeBound", "message": "the table is open"},
     "embedding": {"ok": True, "reason": "ModelLoaded", "message": "all-MiniLM-L6-v2"},
+    "index": {"ok": True, "reason": "Ready", "message": "the views follow the table"},
     "ingest": {"ok": True, "reason": "Ingesting", "message": "nothing waits"},
 }
 """Checks of a pod that is well."""

@@ -15,7 +15,7 @@ from simplemem_operator.status import build_failed_status, build_status, is_news
 from tests.support.stores import S3, make_manifest, make_store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-GOOD = {name: {"ok": True, "message": "fine"} for name in ("storage", "embedding", "ingest")}
+GOOD = {name: {"ok": True, "message": "fine"} for name in ("storage", "embedding", "ingest", "index")}
 
 
 def deployment(name: str = "notes-retrieval", wanted: int = 1, ready: int = 1, waiting_generation: int = 1) -> Any:
@@ -44,7 +44,7 @@ def test_a_store_whose_parts_are_well_is_ready() -> None:
     status = status_of(healthy(entries=5, storage_bytes=10, pending_turns=0), tier="Minimal")
     assert [(found["type"], found["status"]) for found in status["conditions"]] == [
         ("Ready", "True"), ("StorageReady", "True"), ("EmbeddingReady", "True"), ("RetrievalReady", "True"),
-        ("IngestHealthy", "True"), ("WritePathHealthy", "Unknown"),
+        ("IngestHealthy", "True"), ("IndexHealthy", "True"), ("WritePathHealthy", "Unknown"), ("TierFits", "Unknown"),
     ]  # fmt: skip
     assert (status["entries"], status["storageBytes"], status["pendingTurns"]) == (5, 10, 0)
     assert status["cost"]["monthlyUSD"] == "32.84"
@@ -54,6 +54,7 @@ def test_a_store_whose_parts_are_well_is_ready() -> None:
 def test_every_condition_stands_from_the_first_pass_on() -> None:
     status = status_of(Observed(()), tier="Minimal")
     always = {"Ready", "StorageReady", "EmbeddingReady", "RetrievalReady", "IngestHealthy", "WritePathHealthy"}
+    always |= {"IndexHealthy", "TierFits"}
     assert always <= {found["type"] for found in status["conditions"]}
     assert all(found["observedGeneration"] == 3 and found["message"] for found in status["conditions"])
 
@@ -163,6 +164,30 @@ def test_a_request_id_at_the_end_of_a_message_is_no_news() -> None:
     before = status_of(refused("1"))
     assert not is_news(status_of(refused("2"), before), before)
     assert is_news(status_of(healthy(), before), before)
+
+
+def condition(status: dict[str, Any], kind: str) -> tuple[str, str]:
+    found = next(found for found in status["conditions"] if found["type"] == kind)
+    return found["status"], found["reason"]
+
+
+def test_an_index_that_stays_behind_leaves_the_store_ready() -> None:
+    behind = Observed(
+        (deployment(), claim()), pods=(pod(GOOD, "", index_behind_seconds=0), pod(index_behind_seconds=60))
+    )
+    status = status_of(behind)
+    assert condition(status, "IndexHealthy") == ("False", "IndexBehind")
+    assert ready_of(status)["status"] == "True"
+    broken = {**GOOD, "index": {"ok": False, "reason": "Reconciling", "message": "the index is damaged"}}
+    assert condition(status_of(Observed((), pods=(pod(broken),))), "IndexHealthy") == ("False", "IndexBehind")
+    assert condition(status_of(Observed(())), "IndexHealthy") == ("Unknown", "Reconciling")
+
+
+def test_the_fit_of_the_tier_stands_between_two_pods_and_not_after_a_change_of_tier() -> None:
+    before = status_of(healthy(week_days=7, week_turns=70_000, week_queries=0))
+    assert condition(before, "TierFits") == ("False", "TierTooSmall")
+    assert condition(status_of(Observed((deployment(), claim())), before), "TierFits") == ("False", "TierTooSmall")
+    assert condition(status_of(Observed(()), before, tier="Hybrid"), "TierFits") == ("Unknown", "LoadUnknown")
 
 
 def test_stored_bytes_are_news_only_beyond_a_drift() -> None:
