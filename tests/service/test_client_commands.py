@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.server import ROOT, Server, remember
 
-COMMANDS = ("up", "serve", "cost", "demo", "ingest", "search", "status", "export", "import", "bench", "completion")
+COMMANDS = ("up", "serve", "cost", "demo", "ingest", "search", "status", "export", "import", "backup", "restore")
 
 
 def run(*arguments: str, url: str = "", token: str = "", **options: Any) -> subprocess.CompletedProcess[str]:

@@ -60,8 +60,9 @@ class KnownToken:
     """Whose it is."""
 
 
-def read_own_token(folder: Path) -> str | None:
-    """A token by which a pod of the store may ask another one: the first in order of name that may read; None without.
+def read_own_token(folder: Path, scope: Scope = Scope.READ) -> str | None:
+    """A token by which a pod of the store may ask another one: the first in order of name that has a scope; None
+    without. For the scope admin it is one that is bound to nobody.
 
     Blocking.
     """
@@ -72,7 +73,7 @@ def read_own_token(folder: Path) -> str | None:
         except (OSError, ConfigError):
             # Told by `Tokens`, which reads the same files.
             continue
-        if known.caller.may(Scope.READ):
+        if known.caller.may(scope) and (scope is not Scope.ADMIN or known.caller.user_id is None):
             return known.secret.decode("ascii")
     return None
 

@@ -1,9 +1,9 @@
 """Which of a store's small files a copy holds, and in which order they are read.
 
-Everything but what is of this place alone (leases, probes, records of backups) and what may be lost (replies of
-language models). The order makes the copy whole: keys and results are read first; then, while the writer pauses, the
-segments that wait, and the versions of the tables at the same moment. So whatever was acknowledged before is in the
-tables or in a segment, and no key of the copy stands for an operation that is not in it.
+Everything but what is of this place alone (leases, probes, the id of its caches, records of backups) and what may be
+lost (replies of language models). The order makes the copy whole: keys and results are read first; then, while the
+writer pauses, the segments that wait, and the versions of the tables at the same moment. So whatever was acknowledged
+before is in the tables or in a segment, and no key of the copy stands for an operation that is not in it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.identity import RESTORING
 from simplemem_service.storage.lease import LEASE_NAME
 
-WITHOUT = frozenset({"tables", "tmp", "probe", LEASE_NAME, RESTORING, "llm-cache", RECORDS})
+WITHOUT = frozenset({"tables", "tmp", "probe", LEASE_NAME, RESTORING, "llm-cache", "cache", RECORDS})
 """Top names that are in no copy."""
 PINNED = (journal.OPEN, journal.FAILED, receipts.OPEN, receipts.ERASED)
 """Folders read while the writer pauses: what waits, and the records that nothing else could replace."""

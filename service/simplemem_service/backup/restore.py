@@ -79,6 +79,7 @@ class Restorer:
         Raises `ConflictError` if the store is not empty or in use, `BackupError` if the copy is damaged or the store
         holds anything else than it afterwards.
         """
+        await self._refuse_content()
         await verify(self._place, copy, self._report, reads=True)
         async with self._writing():
             await self._claim(copy)
@@ -98,16 +99,21 @@ class Restorer:
             with contextlib.suppress(ServiceError):
                 await self._lease.release()
 
+    async def _refuse_content(self) -> None:
+        """Raise `ConflictError` if the store holds anything but what a restore that was cut off left."""
+        if await self._blobs.get(RESTORING) is not None:
+            return
+        counts = {name: rows for name, rows in (await self._tables.count_rows()).items() if rows}
+        waiting = [name for name in await self._names() if name.startswith(JOURNAL)]
+        if counts or waiting:
+            held = [f"{rows} {name}" for name, rows in counts.items()]
+            held += [f"{len(waiting)} files in its journal"] if waiting else []
+            raise ConflictError(f"the store is not empty: it holds {', '.join(held)}; restore into an empty one")
+
     async def _claim(self, copy: Manifest) -> None:
-        """Mark the store and empty it; only one that holds nothing, or what a restore that was cut off left."""
-        if await self._blobs.get(RESTORING) is None:
-            counts = {name: rows for name, rows in (await self._tables.count_rows()).items() if rows}
-            waiting = [name for name in await self._names() if name.startswith(JOURNAL)]
-            if counts or waiting:
-                held = [f"{rows} {name}" for name, rows in counts.items()]
-                held += [f"{len(waiting)} files in its journal"] if waiting else []
-                raise ConflictError(f"the store is not empty: it holds {', '.join(held)}; restore into an empty one")
-            await self._blobs.put_new(RESTORING, json.dumps({"copy": copy.copy_id}).encode())
+        """Mark the store and empty it of what a first start, or a restore that was cut off, left."""
+        await self._refuse_content()
+        await self._blobs.put_new(RESTORING, json.dumps({"copy": copy.copy_id}).encode())
         await self._tables.drop_all()
         await self._each(await self._names(), self._blobs.delete)
 

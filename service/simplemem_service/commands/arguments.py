@@ -92,6 +92,27 @@ def add_reembed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="show the progress, and end once all searches use them")
 
 
+def add_backup(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `backup`."""
+    _add_service(parser)
+    tokens = os.environ.get("SIMPLEMEM_TOKENS")
+    parser.add_argument("--tokens", default=tokens, help="folder of tokens to pick one from (default SIMPLEMEM_TOKENS)")
+    parser.add_argument("--no-wait", action="store_true", help="end once it has begun")
+
+
+def add_restore(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `restore`."""
+    source = "s3://BUCKET/PREFIX, or one copy: s3://BUCKET/PREFIX/ID (default: spec.backup.s3; the newest copy)"
+    parser.add_argument("--from", dest="source", metavar="S3_URL", help=source)
+    store = "YAML file with the MemoryStore to restore into (default: the one that is mounted in this pod)"
+    parser.add_argument("-f", "--file", type=Path, help=store)
+    parser.add_argument("--data", type=Path, default=Path(".simplemem"), help="folder of the data (default .simplemem)")
+    parser.add_argument("--list", action="store_true", help="show the copies there are, and restore nothing")
+    parser.add_argument("--endpoint", help="address of an S3-compatible server (default: spec.backup.s3.endpoint)")
+    parser.add_argument("--region", help="region of the bucket (default: spec.backup.s3.region)")
+    _add_json(parser)
+
+
 def add_bench(parser: argparse.ArgumentParser) -> None:
     """Arguments of `bench`."""
     _add_service(parser)

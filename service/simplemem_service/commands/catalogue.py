@@ -39,6 +39,8 @@ COMMANDS = (
     Command("export", "write everything that is remembered to a file", arguments.add_export, "export"),
     Command("import", "take over what an export wrote", arguments.add_import, "take_over"),
     Command("reembed", "move to the vectors of another model, or back", arguments.add_reembed, "reembed"),
+    Command("backup", "copy a store to its bucket, and verify the copy", arguments.add_backup, "backup"),
+    Command("restore", "bring a copy back into an empty store", arguments.add_restore, "restore"),
     Command("bench", "measure a running service", arguments.add_bench, "bench"),
     Command("completion", "print the completion script of a shell", arguments.add_completion, "completion"),
 )

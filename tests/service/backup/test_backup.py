@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from simplemem_api.conditions import Reason
+from simplemem_service.backup import restore as restore_module
 from simplemem_service.backup.copies import list_copies
 from simplemem_service.backup.job import CHECK
 from simplemem_service.backup.manifest import BEGUN, MANIFEST, new_copy_id
@@ -113,7 +114,7 @@ async def test_a_damaged_file_is_named_and_nothing_is_restored(
     restore = restorer(tmp_path / "new", place)
     with pytest.raises(BackupError, match=f"'{part}' is damaged"):
         await restore.restore(await restore.choose(None))
-    assert not (tmp_path / "new" / "tables").exists()
+    assert not [path for path in (tmp_path / "new").rglob("*") if path.is_file()]
     stored.unlink()
     with pytest.raises(BackupError, match=f"'{part}' is missing"):
         await restore.restore(await restore.choose(None))
@@ -240,6 +241,21 @@ async def test_a_store_that_was_opened_and_never_used_is_restored_into(tmp_path:
     await restore.restore(await restore.choose(None))
     async with Running(tmp_path / "new", place).writing() as restored:
         assert len(await restored.sources()) == 3
+
+
+async def test_a_store_that_somebody_writes_is_not_restored_into(
+    tmp_path: Path, place: CopyPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore_module, "LEASE_EXPIRY", timedelta(0))
+    async with Running(tmp_path / "old", place).writing() as running:
+        await _say(running)
+        await running.back_up()
+    async with Running(tmp_path / "new", place).writing() as other:
+        await other.drained()
+        restore = restorer(tmp_path / "new", place)
+        with pytest.raises(ConflictError, match="a process writes this store; stop it first"):
+            await restore.restore(await restore.choose(None))
+        assert not (tmp_path / "new" / RESTORING).exists()
 
 
 async def test_a_restore_that_was_cut_off_is_seen_by_nobody_and_can_be_repeated(
