@@ -34,21 +34,30 @@ def parse_store(manifest: dict[str, Any]) -> MemoryStore:
     try:
         return MemoryStore.read(manifest)
     except ValidationError as error:
-        lines = [_describe(detail["loc"], detail["type"], detail["msg"], detail["input"]) for detail in error.errors()]
+        lines = [describe(one["loc"], one["type"], one["msg"], one["input"], KIND) for one in error.errors()]
         raise InvalidStoreError("\n".join(lines)) from error
 
 
-def _describe(place: Sequence[int | str], kind: str, message: str, value: object) -> str:
+def describe(place: Sequence[int | str], kind: str, message: str, value: object, whole: str) -> str:
+    """What pydantic found wrong, as users read it: the field, what must hold, and the value found.
+
+    Parameters
+    ----------
+    place, kind, message, value
+        Of pydantic's error.
+    whole
+        Name of what is wrong where no field is.
+    """
     field = ""
     for part in place:
         field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else part
     if kind == "missing":
-        return f"{field or KIND}: required, and missing"
+        return f"{field or whole}: required, and missing"
     if kind == "extra_forbidden":
         return f"{field}: no such field"
     message = message.removeprefix("Value error, ").replace("Input should", "must")
     shown = "" if isinstance(value, dict) else f" (found {_shorten(value)})"
-    return f"{field or KIND}: {message}{shown}"
+    return f"{field or whole}: {message}{shown}"
 
 
 def _shorten(value: object) -> str:
