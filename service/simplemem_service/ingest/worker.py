@@ -103,7 +103,9 @@ class Worker:
         reembedder: Reembedder | None = None,
     ) -> None:
         self._journal = journal
+        self._storage = storage
         self._lease = lease
+        self._term = 0
         self._metrics = metrics
         self._positions = Positions(storage)
         attempts, receipts, upkeep = Attempts(metrics), Receipts(blobs), JournalUpkeep(blobs)
@@ -217,8 +219,7 @@ class Worker:
 
     async def run_once(self) -> bool:
         """Work off one batch; False if nothing waits. Raises `LeaseLostError` while another process writes."""
-        if not await self._lease.try_acquire():
-            raise LeaseLostError("another process writes this store; waiting for it to end")
+        await self._take_over()
         names = await self._journal.list_open()
         self._note_pending(names)
         segments = await self._read(names)
@@ -233,6 +234,15 @@ class Worker:
         done = {segment.name for segment in segments}
         self._note_pending([name for name in names if name not in done])
         return True
+
+    async def _take_over(self) -> None:
+        """Hold the lease; what a holder before has on its way fails from now on, and what it committed is read."""
+        if not await self._lease.try_acquire():
+            raise LeaseLostError("another process writes this store; waiting for it to end")
+        if self._term != self._lease.term:
+            await self._storage.fence()
+            await self._forget()
+            self._term = self._lease.term
 
     async def _improve(self, *, has_worked: bool) -> None:
         """Where nothing waits, and now and then where turns never cease to come: bring back turns that a lower

@@ -102,6 +102,13 @@ class Storage(ABC):
         """Write entries, one commit, and return the table's version; an id already there is left as it is."""
 
     @abstractmethod
+    async def fence(self) -> None:
+        """Make the commits fail that a writer before has begun, where it may still live; for who has taken over.
+
+        `LeaseLostError` if another process does the same.
+        """
+
+    @abstractmethod
     async def maintain(self) -> None:
         """Compact the tables and drop versions that no reader needs; for the one writer, between two batches."""
 

@@ -26,6 +26,7 @@ from simplemem_service.models.query import EntryFilter
 from simplemem_service.storage import filters, history_schema, schema
 from simplemem_service.storage.base import Changes, StoreCounts, StoreIdentity
 from simplemem_service.storage.blobs import BlobStore
+from simplemem_service.storage.fence import fence
 from simplemem_service.storage.identity import confirm_identity
 from simplemem_service.storage.lance_changes import read_changes
 from simplemem_service.storage.lance_edits import ALL_TABLES, ENTRIES, HISTORY, KEYS_AT_ONCE, TURNS, LanceEdits
@@ -52,6 +53,7 @@ class LanceStorage(LanceEdits):
 
     def __init__(self, uri: str, options: Mapping[str, str], blobs: BlobStore, *, writes: bool) -> None:
         self._uri = uri
+        self._is_bucket = "://" in uri
         self._options = dict(options)
         self._blobs = blobs
         self._writes = writes
@@ -119,7 +121,21 @@ class LanceStorage(LanceEdits):
             return await self._version(table)
 
     @override
+    async def fence(self) -> None:
+        if not self._is_bucket:
+            # The lock on a volume goes with its process, and with it all that was on its way.
+            return
+        async with converted():
+            for name in ALL_TABLES:
+                await fence(await self._table(name, "write"))
+            async with self.sides.lock:
+                for table in self.sides.tables.values():
+                    await fence(table)
+
+    @override
     async def maintain(self) -> None:
+        # The fence goes with the old versions, so a later one must be there before: a writer may be paused for hours.
+        await self.fence()
         async with converted():
             for name, upkeep in self._upkeep.items():
                 await upkeep.run(await self._table(name, "write"))

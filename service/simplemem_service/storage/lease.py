@@ -1,9 +1,9 @@
 """Who may write the tables: one process at a time.
 
-The tables survive two writers (their commits conflict instead of mixing), but two would stall each other and do all
-work twice. On a volume a file lock says who writes; it goes with the process. In a bucket it is an object that the
-holder keeps rewriting: whoever sees it unchanged for long enough, by its own clock, takes over with a conditional
-PUT. No clock is compared with another machine's.
+On a volume a file lock says who writes; it goes with the process. In a bucket it is an object that the holder keeps
+rewriting: whoever sees it unchanged for long enough, by its own clock, takes over with a conditional PUT. No clock is
+compared with another machine's. A holder that stood still meanwhile may go on with a commit that it began before; so
+who takes over fences the tables first (`fence.py`), whenever `term` has changed.
 """
 
 from __future__ import annotations
@@ -27,10 +27,15 @@ from simplemem_service.storage.s3_blobs import S3BlobStore
 
 LEASE_NAME = "writer.lock"
 """Name of the lock file or lease object."""
+NOBODY = "0" * 32
+"""Holder of a lease that was given back; as long as any other."""
 
 
 class Lease(ABC):
     """The right to write the tables."""
+
+    term = 0
+    """How often this process came to hold it; another process may have written between two terms."""
 
     @abstractmethod
     async def try_acquire(self) -> bool:
@@ -62,6 +67,7 @@ class FileLease(Lease):
     async def try_acquire(self) -> bool:
         if self._file is None:
             self._file = await asyncio.to_thread(self._lock)
+            self.term += self._file is not None
         return self._file is not None
 
     @override
@@ -117,9 +123,10 @@ class BucketLease(Lease):
         found = await self._blobs.version(LEASE_NAME)
         if found != self._seen[0]:
             self._seen = (found, self._clock())
-        is_free = found is None or self._clock() - self._seen[1] >= LEASE_EXPIRY.total_seconds()
-        if not (is_free or await self._is_ours()) or not await self._write(found):
+        is_over = found is None or self._clock() - self._seen[1] >= LEASE_EXPIRY.total_seconds()
+        if not (is_over or await self._is_free()) or not await self._write(found, self._holder):
             return False
+        self.term += 1
         if self._renewing is None or self._renewing.done():
             self._renewing = asyncio.create_task(self._renew())
         return True
@@ -136,22 +143,32 @@ class BucketLease(Lease):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._renewing
             self._renewing = None
-        if self._held is not None and self._clock() < self._held_until:
-            self._held = None
+        if self._held is not None:
             with contextlib.suppress(StorageUnavailableError):
-                await self._blobs.delete(LEASE_NAME)
+                await self._give_back()
+            self._held = None
 
-    async def _is_ours(self) -> bool:
-        """Whether the lease names this process: a write whose answer got lost may have arrived all the same."""
+    async def _give_back(self) -> None:
+        # Written, not deleted: a bucket deletes whatever is there, also what another process wrote meanwhile. And not
+        # over the version that this process remembers: a renewal that was cut off may have arrived.
+        version = await self._blobs.version(LEASE_NAME)
+        if version is not None and await self._read_holder() == self._holder:
+            await self._write(version, NOBODY)
+
+    async def _is_free(self) -> bool:
+        """Whether the lease was given back, or names this process: a write whose answer got lost may have arrived."""
+        return await self._read_holder() in (self._holder, NOBODY)
+
+    async def _read_holder(self) -> str | None:
         body = await self._blobs.get(LEASE_NAME)
-        return body is not None and json.loads(body).get("holder") == self._holder
+        return None if body is None else str(json.loads(body).get("holder"))
 
-    async def _write(self, version: str | None) -> bool:
+    async def _write(self, version: str | None, holder: str) -> bool:
         started = self._clock()
         self._renewals += 1
         # The body changes each time, since a bucket's entity tag is made of it, and keeps its length, since the
         # store's size must not change while nothing happens.
-        body = {"holder": self._holder, "renewals": f"{self._renewals:012d}"}
+        body = {"holder": holder, "renewals": f"{self._renewals:012d}"}
         self._held = await self._blobs.put_if(LEASE_NAME, json.dumps(body).encode(), version)
         # Two renewals before the expiry that others wait for, so the holder stops before they begin.
         self._held_until = started + (LEASE_EXPIRY - LEASE_RENEWAL).total_seconds()
@@ -162,4 +179,4 @@ class BucketLease(Lease):
             await asyncio.sleep(LEASE_RENEWAL.total_seconds())
             # A bucket that does not answer now may do so before the lease runs out; then `check` says so.
             with contextlib.suppress(StorageUnavailableError):
-                await self._write(self._held)
+                await self._write(self._held, self._holder)

@@ -45,7 +45,7 @@ async def test_a_bucket_s_writer_is_left_alone_while_it_renews(bucket: BucketSer
     for _ in range(5):
         assert not await second.try_acquire()
         clock.now += LEASE_EXPIRY.total_seconds() - 1
-        assert await first._write(first._held)
+        assert await first._write(first._held, first._holder)
     first.check()
     await first.release()
     assert await second.try_acquire()
