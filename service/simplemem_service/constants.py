@@ -57,6 +57,8 @@ PURGE_INTERVAL = timedelta(minutes=1)
 PURGE_FACTOR = 1.05
 """How long after a rewriting the old versions are looked for, in times of the retention; a little more than 1, since
 the versions' times come from another clock."""
+CACHE_LIFETIME = timedelta(days=1)
+"""How long a shared cache keeps a vector; with a cache that is away, also how long one outlives its text's erasure."""
 RESULTS_RETENTION = timedelta(hours=6)
 """How long the result of a finished operation can be asked for."""
 RESULTS_MAX = 50_000

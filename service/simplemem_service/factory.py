@@ -21,6 +21,7 @@ from simplemem_service.backup.restore import Restorer
 from simplemem_service.cache.cached_embedding import CachedEmbedding
 from simplemem_service.cache.cached_retriever import AnyRetriever, CachedRetriever
 from simplemem_service.cache.redis_cache import RedisCache
+from simplemem_service.cache.scope import CacheScope
 from simplemem_service.cache.tiered import TieredCache
 from simplemem_service.config import Config, Role
 from simplemem_service.constants import GENERATION_POLL
@@ -74,7 +75,12 @@ TABLES = "tables"
 
 
 def create_embedding(
-    config: Config, metrics: Metrics, model: str | None = None, budget: Budget | None = None
+    config: Config,
+    metrics: Metrics,
+    model: str | None = None,
+    *,
+    budget: Budget | None = None,
+    scope: CacheScope | None = None,
 ) -> Embedding:
     """An embedding model, not loaded yet; None: the one that the MemoryStore names.
 
@@ -86,14 +92,16 @@ def create_embedding(
         Its name; another one than the MemoryStore's while the store is re-embedded.
     budget
         Notes what a provider's model costs; None: the metrics alone.
+    scope
+        The store's keys in a shared cache; None: of a process without a store, which uses none.
     """
     model = model or config.store.embedding.model
     is_api = _is_api(config, model)
     inner = _create_api_embedding(config, metrics, model, budget) if is_api else _create_local(config, metrics, model)
     measured = MeasuredEmbedding(inner, metrics)
-    if config.redis_url is None:
+    if config.redis_url is None or scope is None:
         return measured
-    return CachedEmbedding(measured, TieredCache(RedisCache(config.redis_url, metrics)), metrics)
+    return CachedEmbedding(measured, TieredCache(RedisCache(config.redis_url, metrics)), scope, metrics)
 
 
 def _is_api(config: Config, model: str) -> bool:
@@ -188,6 +196,7 @@ def create_parts(
             reembedder=reembedder,
         )
         worker.erase_hooks.append(replies.forget_user)
+        worker.sweeps.append(embedding.sweep if pool is None else pool.sweep)
         backup = config.store.backup
         if backup is not None:
             worker.add_chore(_create_backup_job(config.store, backup, storage, blobs, lease.check))
@@ -196,6 +205,7 @@ def create_parts(
     if config.role.serves:
         catalogue = Catalogue()
         follower = Follower(storage, _create_lexical(config), VectorIndex(), catalogue)
+        follower.on_removed = embedding.forget if pool is None else pool.forget
         plain = Retriever(embedding, follower)
         retriever = _create_retriever(config.store, embedding, plain, model)
         if isinstance(embedding, CachedEmbedding):
@@ -254,7 +264,13 @@ def _create_cached(
     settings = [store.embedding.model_dump_json(), store.llm.model_dump_json(), store.retrieval.model_dump_json()]
     identity = hashlib.sha256(repr((place, settings, Recipe())).encode()).hexdigest()
     return CachedRetriever(
-        inner, embedding.cache, follower, store=identity, count_tokens=embedding.count_tokens, metrics=metrics
+        inner,
+        embedding.cache,
+        follower,
+        scope=embedding.scope,
+        settings=identity,
+        count_tokens=embedding.count_tokens,
+        metrics=metrics,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from simplemem_service.cache.scope import CacheScope, read_scope
 from simplemem_service.config import Config
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.embedding.pool import EmbeddingPool
@@ -40,6 +41,7 @@ class Generations:
         self.pool = EmbeddingPool(self._create_embedding)
         """The models that are loaded."""
         self._budget: Budget | None = None
+        self._scope: CacheScope | None = None
 
     @property
     def named(self) -> str:
@@ -47,7 +49,7 @@ class Generations:
         return self._config.store.embedding.model
 
     async def connect(self) -> BlobStore:
-        """Where the small files of the store lie; what paid models cost is noted there."""
+        """Where the small files of the store lie; what paid models cost is noted there, and the keys of its caches."""
 
         def create() -> tuple[BlobStore, Budget | None]:
             from simplemem_service import factory
@@ -56,6 +58,7 @@ class Generations:
             return blobs, factory.create_budget(self._config, blobs)
 
         blobs, self._budget = await asyncio.to_thread(create)
+        self._scope = await read_scope(blobs) if self._config.redis_url is not None else None
         return blobs
 
     async def model(self, blobs: BlobStore) -> str:
@@ -120,4 +123,4 @@ class Generations:
     def _create_embedding(self, model: str) -> Embedding:
         from simplemem_service import factory
 
-        return factory.create_embedding(self._config, self._metrics, model, self._budget)
+        return factory.create_embedding(self._config, self._metrics, model, budget=self._budget, scope=self._scope)

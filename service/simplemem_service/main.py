@@ -57,7 +57,18 @@ def create_app(config: Config) -> FastAPI:
     app.add_middleware(RequestIdMiddleware)
     app.include_router(health.router)
     if config.role.serves:
-        for module in (compress, operations, retrieve, memories, status, changes, reembed, export, import_lines, backup):
+        for module in (
+            compress,
+            operations,
+            retrieve,
+            memories,
+            status,
+            changes,
+            reembed,
+            export,
+            import_lines,
+            backup,
+        ):
             app.include_router(module.router, responses=COMMON)
         app.router.routes.extend(build_routes())
     if gateway is not None:

@@ -38,6 +38,10 @@ class MeasuredEmbedding(Embedding):
         await self._inner.close()
 
     @override
+    def forget(self) -> None:
+        self._inner.forget()
+
+    @override
     async def encode_documents(self, texts: Sequence[str]) -> list[Vector]:
         return await self._inner.encode_documents(texts)
 

@@ -29,6 +29,14 @@ class Cache(ABC):
         """Keep one value for a time."""
         await self.set_many({key: value}, lifetime)
 
+    @abstractmethod
+    async def forget(self, prefix: str) -> bool:
+        """Remove every value whose key begins so; False where it cannot be told whether all are gone."""
+
+    def forget_local(self) -> None:
+        """Remove what is kept in this process; nothing by default."""
+        return
+
     async def close(self) -> None:
         """Release connections; nothing by default."""
         return

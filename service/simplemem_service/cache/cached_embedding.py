@@ -1,24 +1,22 @@
 """An embedding model whose vectors are made once for all pods.
 
-A key holds a digest of the text, never the text; a value is the vector's raw float32 bytes.
+A key holds a keyed digest of the text, never the text; a value is the vector's raw float32 bytes, which tells much of
+what was said. So values go when a user is erased: all of the store, since a vector does not tell whose it is.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from datetime import timedelta
 
 import numpy as np
 from typing_extensions import override
 
 from simplemem_service.cache.base import Cache
+from simplemem_service.cache.scope import CacheScope
+from simplemem_service.constants import CACHE_LIFETIME
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.models.entry import Vector
 from simplemem_service.telemetry import Metrics
-
-LIFETIME = timedelta(days=1)
-"""How long a vector is kept; also the longest that one outlives the erasure of its text."""
 
 
 class CachedEmbedding(Embedding):
@@ -30,13 +28,16 @@ class CachedEmbedding(Embedding):
         The model.
     cache
         Where vectors are kept.
+    scope
+        The store's keys.
     metrics
         Where hits and misses are counted.
     """
 
-    def __init__(self, inner: Embedding, cache: Cache, metrics: Metrics) -> None:
+    def __init__(self, inner: Embedding, cache: Cache, scope: CacheScope, metrics: Metrics) -> None:
         self._inner = inner
         self.cache = cache
+        self.scope = scope
         self._metrics = metrics
         self.model = inner.model
         self.dimension = 0
@@ -60,7 +61,7 @@ class CachedEmbedding(Embedding):
         self._count("document_vectors", len(known), len(missing))
         if missing:
             fresh = dict(zip(missing, await self._inner.encode_documents(missing), strict=True))
-            await self.cache.set_many({keys[text]: _bytes(vector) for text, vector in fresh.items()}, LIFETIME)
+            await self.cache.set_many({keys[text]: _bytes(vector) for text, vector in fresh.items()}, CACHE_LIFETIME)
             known |= fresh
         return [known[text] for text in texts]
 
@@ -71,7 +72,7 @@ class CachedEmbedding(Embedding):
         self._count("query_vectors", int(vector is not None), int(vector is None))
         if vector is None:
             vector = await self._inner.encode_query(text)
-            await self.cache.set(key, _bytes(vector), LIFETIME)
+            await self.cache.set(key, _bytes(vector), CACHE_LIFETIME)
         return vector
 
     @override
@@ -82,10 +83,20 @@ class CachedEmbedding(Embedding):
     def known_share(self, text: str) -> float:
         return self._inner.known_share(text)
 
+    @override
+    def forget(self) -> None:
+        self.cache.forget_local()
+        self._inner.forget()
+
+    @override
+    async def sweep(self) -> bool:
+        """Also remove all that the store has in the shared cache."""
+        self.forget()
+        return await self.cache.forget(self.scope.prefix)
+
     def _key(self, purpose: str, text: str) -> str:
         """Key of a text; the same text as a question and as a document may have two vectors."""
-        digest = hashlib.sha256(f"{self.model}\0{self.dimension}\0{purpose}\0{text}".encode(errors="surrogatepass"))
-        return f"vector:{digest.hexdigest()}"
+        return self.scope.key("vector", self.model, str(self.dimension), purpose, text)
 
     def _vector(self, value: bytes | None) -> Vector | None:
         """The vector in a value; None where there is none of this model's length."""

@@ -6,7 +6,6 @@ never what somebody said: entries and context come from this pod's own views.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import unicodedata
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from simplemem_service.cache.base import Cache
+from simplemem_service.cache.scope import CacheScope
 from simplemem_service.index.follow import Follower
 from simplemem_service.models.query import Hit, Query, Retrieved, SearchPlan
 from simplemem_service.pipeline.context import build_context
@@ -47,8 +47,10 @@ class CachedRetriever:
         Where results are kept.
     follower
         Its version is the one that searches see; its catalogue has the entries.
-    store
-        What tells this store and its way of searching from all others.
+    scope
+        The store's keys.
+    settings
+        What tells this process' way of searching, and the place it searches, from others of the store.
     count_tokens
         Length of a text in tokens.
     metrics
@@ -61,14 +63,16 @@ class CachedRetriever:
         cache: Cache,
         follower: Follower,
         *,
-        store: str,
+        scope: CacheScope,
+        settings: str,
         count_tokens: Callable[[str], int],
         metrics: Metrics,
     ) -> None:
         self._inner = inner
         self._cache = cache
         self._follower = follower
-        self._store = store
+        self._scope = scope
+        self._settings = settings
         self._count_tokens = count_tokens
         self._metrics = metrics
 
@@ -94,8 +98,7 @@ class CachedRetriever:
     def _key(self, query: Query, version: int | None) -> str:
         text = " ".join(unicodedata.normalize("NFC", query.text).split())
         count = len(self._follower.views.catalogue)
-        parts = (self._store, version, count, replace(query, text=text))
-        return f"search:{hashlib.sha256(repr(parts).encode(errors='surrogatepass')).hexdigest()}"
+        return self._scope.key("search", self._settings, repr((version, count, replace(query, text=text))))
 
     def _read(self, value: bytes | None, query: Query) -> Retrieved | None:
         """The result in a value; None where there is none, or its entries are not here."""

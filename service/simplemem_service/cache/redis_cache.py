@@ -28,6 +28,10 @@ TIME_LIMIT = timedelta(milliseconds=50)
 """How long one call may take; encoding a question takes 5 to 10 ms, so a slower cache is worth nothing."""
 CONNECT_LIMIT = timedelta(seconds=2)
 """How long a connection may take to be made, in the background: name, TLS and the nodes of a cluster."""
+FORGET_LIMIT = timedelta(seconds=30)
+"""How long removing a store's values may take: a million of them take about ten."""
+SCANNED_KEYS = 500
+"""Keys that one step of a search for keys looks at: a fraction of a millisecond of Redis' only thread."""
 NAMESPACE = "simplemem:"
 """What all keys in Redis begin with."""
 CHECK_BYTES = 8
@@ -90,6 +94,21 @@ class RedisCache(Cache):
         self._breaker.succeed()
 
     @override
+    async def forget(self, prefix: str) -> bool:
+        """Search all keys for those of a store and remove them, also while the circuit is open."""
+        try:
+            async with asyncio.timeout(FORGET_LIMIT.total_seconds()):
+                client = await self._awaited_client()
+                if client is None:
+                    return False
+                await _remove(client, f"{NAMESPACE}{prefix}*")
+        except _FAILURES as error:
+            self._fail(error)
+            return False
+        self._breaker.succeed()
+        return True
+
+    @override
     async def close(self) -> None:
         """End all connections."""
         if self._connecting is not None:
@@ -103,6 +122,13 @@ class RedisCache(Cache):
             return None
         if self._client is None:
             self._connecting = asyncio.create_task(self._connect())
+        return self._client
+
+    async def _awaited_client(self) -> Redis | RedisCluster | None:
+        """The client, connected first if need be; None where that fails."""
+        if self._client is None:
+            self._connecting = self._connecting or asyncio.create_task(self._connect())
+            await self._connecting
         return self._client
 
     async def _connect(self) -> None:
@@ -155,6 +181,25 @@ async def _connected(url: str) -> Redis | RedisCluster:
     except BaseException:
         await cluster.aclose()
         raise
+
+
+async def _remove(client: Redis | RedisCluster, pattern: str) -> None:
+    """Remove all keys of a pattern, in a cluster on every node."""
+    names: list[bytes] = []
+    async for name in client.scan_iter(match=pattern, count=SCANNED_KEYS):
+        names.append(name)
+        if len(names) >= SCANNED_KEYS:
+            await _unlink(client, names)
+            names = []
+    await _unlink(client, names)
+
+
+async def _unlink(client: Redis | RedisCluster, names: Sequence[bytes]) -> None:
+    # One by one: keys of several slots cannot go in one command. The pipeline of a cluster has no `unlink` of its own.
+    async with client.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.execute_command("UNLINK", name)
+        await pipeline.execute()
 
 
 def _check(key: str) -> bytes:

@@ -56,6 +56,17 @@ class TieredCache(Cache):
         await self._shared.set_many(values, lifetime)
 
     @override
+    async def forget(self, prefix: str) -> bool:
+        for key in [key for key in self._values if key.startswith(prefix)]:
+            self._drop(key)
+        return await self._shared.forget(prefix)
+
+    @override
+    def forget_local(self) -> None:
+        self._values.clear()
+        self._size_bytes = 0
+
+    @override
     async def close(self) -> None:
         """Close the shared cache."""
         await self._shared.close()

@@ -177,6 +177,11 @@ class ApiEmbedding(Embedding):
         """1: providers' models know every script."""
         return 1.0
 
+    @override
+    def forget(self) -> None:
+        self._queries.clear()
+        self._documents.clear()
+
     async def _encode_batch(self, texts: Sequence[str]) -> dict[str, Vector]:
         prefixed = [self._prefixes.document + text for text in texts]
         vectors = dict(zip(texts, await self._call(prefixed, is_query=False, tries=TRIES), strict=True))

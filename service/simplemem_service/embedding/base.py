@@ -36,6 +36,15 @@ class Embedding(ABC):
     def known_share(self, text: str) -> float:
         """Share of a text's tokens that the model has learned, in [0, 1]; 1 where it does not tell."""
 
+    def forget(self) -> None:
+        """Let go of every text and vector that this process remembers; nothing by default."""
+        return
+
+    async def sweep(self) -> bool:
+        """Let go of everything remembered, wherever it is; False while it cannot be told whether all is gone."""
+        self.forget()
+        return True
+
     async def close(self) -> None:
         """Release what `load` took; nothing by default."""
         return

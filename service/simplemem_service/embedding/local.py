@@ -137,6 +137,11 @@ class LocalEmbedding(Embedding):
         tokens = self._loaded().tokenizer.encode(text[:LONGEST_TEXT], add_special_tokens=False).tokens
         return 1.0 - sum(token in UNKNOWN_TOKENS for token in tokens) / len(tokens) if tokens else 1.0
 
+    @override
+    def forget(self) -> None:
+        self._cache.clear()
+        self._lengths = {}
+
     def _loaded(self) -> Encoder:
         if self._encoder is None:
             raise EmbeddingError(f"embedding model '{self.model}' is not loaded yet")

@@ -39,6 +39,15 @@ class EmbeddingPool:
                 self._models[model] = known
             return known
 
+    def forget(self) -> None:
+        """Let go of every text that the models remember in this process."""
+        for model in self._models.values():
+            model.forget()
+
+    async def sweep(self) -> bool:
+        """Let go of it wherever it is; False while it cannot be told whether all is gone."""
+        return all([await model.sweep() for model in list(self._models.values())])
+
     async def keep(self, models: Collection[str]) -> None:
         """Close all but some."""
         async with self._turn:

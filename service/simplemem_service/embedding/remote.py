@@ -143,6 +143,11 @@ class RemoteEmbedding(Embedding):
         await self._local.close()
 
     @override
+    def forget(self) -> None:
+        self._cache.clear()
+        self._local.forget()
+
+    @override
     async def encode_query(self, text: str) -> Vector:
         return await self._local.encode_query(text)
 

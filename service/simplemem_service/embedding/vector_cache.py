@@ -34,6 +34,11 @@ class VectorCache:
                     self._vectors.move_to_end(text)
         return found
 
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._vectors.clear()
+
     def write(self, vectors: Mapping[str, Vector]) -> None:
         """Remember vectors, and forget those not used for longest."""
         with self._lock:

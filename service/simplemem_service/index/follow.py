@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +55,8 @@ class Follower:
         self._pending = 0
         self._is_broken = False
         self._views = self._snapshot(None)
+        self.on_removed: Callable[[], None] = lambda: None
+        """Called where entries were removed from the table, for whatever else in this process holds their words."""
 
     @property
     def views(self) -> Views:
@@ -94,6 +97,8 @@ class Follower:
         count = self._pending = len(changes.upserted) + len(changes.deleted)
         self._views = await asyncio.to_thread(self._apply, changes)
         self._is_broken = False
+        if changes.deleted:
+            self.on_removed()
         return count
 
     def _apply(self, changes: Changes) -> Views:

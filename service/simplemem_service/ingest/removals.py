@@ -35,6 +35,10 @@ logger = logging.getLogger(__name__)
 EraseHook = Callable[[str], Awaitable[None]]
 """Called with a user's id when everything of the user is to go: for caches that hold text."""
 
+Sweep = Callable[[], Awaitable[bool]]
+"""Removes from caches what was made of anybody's words; False while it cannot be told whether all is gone, such as
+while a Redis is away."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Round:
@@ -73,6 +77,8 @@ class Removals:
         self._next_look = 0.0
         self.hooks: list[EraseHook] = []
         """What else holds text of users and must let go of it."""
+        self.sweeps: list[Sweep] = []
+        """What caches do when words are removed, whoever said them."""
 
     async def delete(self, accepted: JournaledOperation, payload: DeletePayload) -> OperationResult:
         """Remove entries of the user with the turns that only they cite; what they superseded holds again."""
@@ -103,6 +109,7 @@ class Removals:
         for hook in self.hooks:
             await hook(user_id)
         version = await self._storage.erase_user(user_id)
+        await self._sweep()
         self._note(accepted.operation_id, erases=True)
         return _removed(OperationKind.ERASE, receipt, version)
 
@@ -128,12 +135,22 @@ class Removals:
 
     async def _conclude(self, due: Sequence[_Round]) -> None:
         await self._storage.maintain()
-        for one in due:
-            if await self._storage.is_purged(one.mark):
+        purged = [one for one in due if await self._storage.is_purged(one.mark)]
+        # Once more: a search of then may have kept something since, and a cache that was away may be back.
+        is_swept = await self._sweep() if purged else True
+        now = asyncio.get_running_loop().time()
+        for one in purged:
+            if is_swept or now - one.since > constants.CACHE_LIFETIME.total_seconds():
                 for operation_id in one.operations:
                     await self._receipts.complete(operation_id, self._clock())
                 self._rounds.remove(one)
                 logger.info("removed rows are gone from the disk", extra={"operations": list(one.operations)})
+
+    async def _sweep(self) -> bool:
+        swept = [await sweep() for sweep in self.sweeps]
+        if not all(swept):
+            logger.warning("a cache that may hold removed words does not answer; receipts stay open until it does")
+        return all(swept)
 
     async def _open_receipt(self, accepted: JournaledOperation, removed: Removed) -> Receipt:
         now = self._clock()

@@ -32,7 +32,7 @@ from simplemem_service.ingest.receipts import Receipts
 from simplemem_service.ingest.recompress import Recompressor
 from simplemem_service.ingest.reembed import Reembedder
 from simplemem_service.ingest.remember import Rememberer
-from simplemem_service.ingest.removals import EraseHook, Removals
+from simplemem_service.ingest.removals import EraseHook, Removals, Sweep
 from simplemem_service.ingest.segment import parse_segment_name
 from simplemem_service.ingest.synthesizer import Synthesizer
 from simplemem_service.ingest.undo import Undo
@@ -169,6 +169,11 @@ class Worker:
     def figures(self) -> dict[str, int]:
         """What the chores tell the operator."""
         return {name: value for chore in self._chores for name, value in chore.figures().items()}
+
+    @property
+    def sweeps(self) -> list[Sweep]:
+        """Called where words are removed, whoever said them: for caches that do not know whose they hold."""
+        return self._removals.sweeps
 
     def oldest_pending_seconds(self, now_ns: int) -> float:
         """Age of the oldest waiting turn; 0 while none waits."""

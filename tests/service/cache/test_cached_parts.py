@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from simplemem_service.cache.base import Cache
 from simplemem_service.cache.cached_embedding import CachedEmbedding
+from simplemem_service.cache.scope import CacheScope
 from simplemem_service.cache.tiered import TieredCache
 from simplemem_service.config import read_redis_url
 from simplemem_service.errors import ConfigError
@@ -40,11 +41,19 @@ class Shared(Cache):
         assert lifetime > timedelta(0)
         self.values |= values
 
+    @override
+    async def forget(self, prefix: str) -> bool:
+        self.values = {key: value for key, value in self.values.items() if not key.startswith(prefix)}
+        return True
+
+
+SCOPE = CacheScope(b"id of a store")
+
 
 async def test_vectors_are_made_once_for_all_pods(metrics: Metrics) -> None:
     shared, first, second = Shared(), TinyEmbedding(), TinyEmbedding()
     for inner in (first, second):
-        embedding = CachedEmbedding(inner, shared, metrics)
+        embedding = CachedEmbedding(inner, shared, SCOPE, metrics)
         await embedding.load()
         vectors = await embedding.encode_documents(["red car", "blue car", "red car"])
         expected = [embed("red car"), embed("blue car"), embed("red car")]
@@ -58,7 +67,7 @@ async def test_vectors_are_made_once_for_all_pods(metrics: Metrics) -> None:
 
 async def test_a_vector_of_another_length_is_a_miss(metrics: Metrics) -> None:
     shared = Shared()
-    embedding = CachedEmbedding(TinyEmbedding(), shared, metrics)
+    embedding = CachedEmbedding(TinyEmbedding(), shared, SCOPE, metrics)
     await embedding.load()
     await embedding.encode_query("red car")
     shared.values = dict.fromkeys(shared.values, b"four")

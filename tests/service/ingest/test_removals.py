@@ -165,3 +165,37 @@ async def test_nothing_of_an_erased_user_is_left_in_a_bucket(bucket: BucketServe
     assert holding(bucket._folder, secret) == []
     assert len(await storage.list_entries(EntryFilter(), after=-1, limit=9)) == 5
     await storage.close()
+
+
+async def test_a_receipt_waits_for_the_caches(memory: Memory, tmp_path: Path, short_retention: None) -> None:
+    answers: list[bool] = []
+    is_there = False
+
+    async def sweep() -> bool:
+        answers.append(is_there)
+        return is_there
+
+    memory.worker.sweeps.append(sweep)
+    await memory.say(("Eve", "My code is long."), user="eve")
+    asked = await memory.accept(ErasePayload(), user="eve")
+    await memory.worker.run_once()
+    assert answers == [False], "at once"
+    await until(lambda: len(answers) > 2, memory)
+    assert (await receipt_of(memory, asked)).physically_removed_at is None
+    is_there = True
+    await until((tmp_path / "receipts" / "erased" / asked).exists, memory)
+    assert (await receipt_of(memory, asked)).physically_removed_at is not None
+
+
+async def test_a_receipt_waits_no_longer_than_a_cache_keeps_values(
+    memory: Memory, tmp_path: Path, short_retention: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sweep() -> bool:
+        return False
+
+    monkeypatch.setattr(constants, "CACHE_LIFETIME", 2 * RETENTION)
+    memory.worker.sweeps.append(sweep)
+    await memory.say(("Eve", "My code is long."), user="eve")
+    asked = await memory.accept(ErasePayload(), user="eve")
+    await memory.worker.run_once()
+    await until((tmp_path / "receipts" / "erased" / asked).exists, memory)
