@@ -64,6 +64,43 @@ class CostItemStatus(StatusPart):
     """How the figure comes about."""
 
 
+class MeasuredItemStatus(StatusPart):
+    """One line of what this month has cost so far."""
+
+    name: ShortText
+    """What was paid for."""
+    usd: Annotated[str, Field(max_length=20)]
+    """US dollars, two decimals."""
+    basis: ShortText
+    """How the figure comes about."""
+
+
+class MeterStatus(StatusPart):
+    """How long something ran this month."""
+
+    name: ShortText
+    """What: the store, the store while it is not suspended, retrieval pods, GPU pods or nodes of the cache."""
+    hours: Annotated[str, Field(max_length=20)]
+    """Hours up to `asOf`, of all pods together, three decimals."""
+    running: Annotated[int, Field(ge=0)]
+    """How many run since."""
+
+
+class MeasuredCostStatus(StatusPart):
+    """What this month has cost so far; written when what runs changes, and when the sum has grown noticeably."""
+
+    month: Annotated[str, Field(max_length=7)]
+    """Calendar month in UTC, such as 2026-03."""
+    as_of: Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+    """Up to when."""
+    usd: Annotated[str, Field(max_length=20)]
+    """US dollars, two decimals."""
+    items: Annotated[list[MeasuredItemStatus], Field(max_length=32)] = Field(default_factory=list)
+    """Its parts."""
+    meters: Annotated[list[MeterStatus], Field(max_length=16)] = Field(default_factory=list)
+    """Hours that the parts come from."""
+
+
 class CostStatus(StatusPart):
     """What the store costs."""
 
@@ -73,6 +110,8 @@ class CostStatus(StatusPart):
     """Its parts."""
     catalogue: ShortText
     """Which price catalogue was used."""
+    measured: MeasuredCostStatus | None = None
+    """What this month has cost so far, by what ran and what was paid; the fields beside it are the plan."""
 
 
 class WritePathStatus(StatusPart):

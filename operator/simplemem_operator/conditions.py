@@ -12,6 +12,7 @@ from typing import Any
 
 from simplemem_api.conditions import ConditionType, Reason
 from simplemem_api.in_force import blocking_reason, not_in_force
+from simplemem_api.prices import BUILT_IN, Prices
 from simplemem_api.resolved import ResolvedStore, StorageKind
 from simplemem_operator import names
 from simplemem_operator.builders.embedding import EMBEDDING
@@ -20,6 +21,7 @@ from simplemem_operator.fit import judge_fit, read_rates
 from simplemem_operator.migration import Move
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
+from simplemem_operator.spending import judge_budget
 from simplemem_operator.write_path import judge_write_path, read_write_path
 
 HELPERS = frozenset({EMBEDDING, REDIS})
@@ -49,6 +51,8 @@ class Findings:
     """Why the pass itself failed; it overrules Ready."""
     move: Move | None = None
     """Change of the data's place that waits for a yes."""
+    prices: Prices = BUILT_IN
+    """What things cost."""
     standing: Verdict | None = None
     """What the status says of the retrieval pods for this generation of the store."""
 
@@ -65,6 +69,7 @@ def judge(findings: Findings, previous: Mapping[str, Any], now: datetime) -> dic
     told = {
         ConditionType.INDEX_HEALTHY: _index(findings),
         ConditionType.WRITE_PATH_HEALTHY: judge_write_path(read_write_path(pods), now, is_suspended=store.suspend),
+        ConditionType.WITHIN_BUDGET: _budget(findings, previous, now),
         ConditionType.TIER_FITS: _tier(findings, previous),
     }
     return {ConditionType.READY: _ready(findings, parts), **parts, **told}
@@ -187,11 +192,22 @@ def _index(findings: Findings) -> Verdict:
 
 def _tier(findings: Findings, previous: Mapping[str, Any]) -> Verdict:
     rates = read_rates(findings.observed.pods)
-    before = next((found for found in previous.get("conditions", ()) if found["type"] == ConditionType.TIER_FITS), None)
+    before = _said_before(ConditionType.TIER_FITS, previous)
     if rates is None and before is not None and previous.get("tier") == str(findings.store.tier):
         # Between two pods, and while it is suspended, the load is what it was.
-        return HOLDS(before["status"]), before["reason"], before["message"]
+        return before
     return judge_fit(findings.store, rates, previous).verdict
+
+
+def _budget(findings: Findings, previous: Mapping[str, Any], now: datetime) -> Verdict:
+    found = judge_budget(findings.store, findings.observed, now, findings.prices)
+    unknown = (None, Reason.RECONCILING, "no pod has reported what models cost yet")
+    return found or _said_before(ConditionType.WITHIN_BUDGET, previous) or unknown
+
+
+def _said_before(kind: ConditionType, previous: Mapping[str, Any]) -> Verdict | None:
+    before = next((found for found in previous.get("conditions", ()) if found["type"] == kind), None)
+    return None if before is None else (HOLDS(before["status"]), before["reason"], before["message"])
 
 
 def _refused_pods(deployment: Mapping[str, Any]) -> list[str]:

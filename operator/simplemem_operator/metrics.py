@@ -40,6 +40,12 @@ LAST_BACKUP = Gauge(
     ["namespace", "name"],
 )
 """Time of each store's last copy; absent before the first."""
+MONTH_COST = Gauge(
+    "simplemem_operator_store_month_cost_usd",
+    "What a store has cost in this calendar month, US dollars, as its status says",
+    ["namespace", "name"],
+)
+"""Measured cost of each store; the planned one is beside it."""
 TURNS = Gauge(
     "simplemem_operator_store_turns_per_month",
     "Turns remembered in a month, by the whole days of the last week",
@@ -58,7 +64,7 @@ WATCH_ERRORS = Counter("simplemem_operator_watch_errors_total", "Lists and watch
 """Lists and watches that broke off, by kind and error; silence counts as one."""
 CACHED = Gauge("simplemem_operator_cached_objects", "Objects that the operator keeps known", ["kind"])
 """Objects in the caches, by kind."""
-PER_STORE = (STORE_READY, STORE_COST, WRITE_PATH_AGE, STORE_CONDITION, LAST_BACKUP, TURNS, QUERIES)
+PER_STORE = (STORE_READY, STORE_COST, WRITE_PATH_AGE, STORE_CONDITION, LAST_BACKUP, TURNS, QUERIES, MONTH_COST)
 """Gauges that go with their store."""
 
 _SHOWN: dict[tuple[str, str], frozenset[tuple[str, str, str]]] = {}
@@ -78,6 +84,8 @@ def show_status(namespace: str, name: str, status: Mapping[str, Any]) -> None:
     _SHOWN[namespace, name] = now
     if "lastBackupTime" in status:
         LAST_BACKUP.labels(namespace, name).set(datetime.fromisoformat(status["lastBackupTime"]).timestamp())
+    if "measured" in status.get("cost", {}):
+        MONTH_COST.labels(namespace, name).set(float(status["cost"]["measured"]["usd"]))
     if "load" in status:
         TURNS.labels(namespace, name).set(status["load"]["turnsPerMonth"])
         QUERIES.labels(namespace, name).set(status["load"]["queriesPerMonth"])

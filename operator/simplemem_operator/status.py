@@ -19,6 +19,7 @@ from simplemem_operator.conditions import Findings, judge
 from simplemem_operator.fit import judge_fit, load_status, read_rates
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
+from simplemem_operator.spending import measured_status
 from simplemem_operator.write_path import read_write_path, write_path_status
 
 SAME_CAUSE = 64
@@ -37,7 +38,7 @@ def build_status(findings: Findings, generation: int, previous: Mapping[str, Any
     """The status of a store whose spec could be read."""
     findings = replace(findings, standing=_standing(generation, previous))
     store, observed = findings.store, findings.observed
-    cost = monthly_cost(store)
+    cost = monthly_cost(store, findings.prices)
     status: dict[str, Any] = {
         "observedGeneration": generation,
         "conditions": _conditions(judge(findings, previous, now), generation, previous, now),
@@ -52,6 +53,7 @@ def build_status(findings: Findings, generation: int, previous: Mapping[str, Any
                 {"name": item.name, "monthlyUSD": str(item.monthly_usd), "basis": item.basis} for item in cost.items
             ],
             "catalogue": cost.catalogue,
+            **measured_status(store, observed, previous, now, findings.prices),
         },
     }
     deployment = observed.child("Deployment", names.retrieval(store.name))

@@ -44,7 +44,8 @@ def test_a_store_whose_parts_are_well_is_ready() -> None:
     status = status_of(healthy(entries=5, storage_bytes=10, pending_turns=0), tier="Minimal")
     assert [(found["type"], found["status"]) for found in status["conditions"]] == [
         ("Ready", "True"), ("StorageReady", "True"), ("EmbeddingReady", "True"), ("RetrievalReady", "True"),
-        ("IngestHealthy", "True"), ("IndexHealthy", "True"), ("WritePathHealthy", "Unknown"), ("TierFits", "Unknown"),
+        ("IngestHealthy", "True"), ("IndexHealthy", "True"), ("WritePathHealthy", "Unknown"),
+        ("WithinBudget", "True"), ("TierFits", "Unknown"),
     ]  # fmt: skip
     assert (status["entries"], status["storageBytes"], status["pendingTurns"]) == (5, 10, 0)
     assert status["cost"]["monthlyUSD"] == "32.84"
@@ -54,7 +55,7 @@ def test_a_store_whose_parts_are_well_is_ready() -> None:
 def test_every_condition_stands_from_the_first_pass_on() -> None:
     status = status_of(Observed(()), tier="Minimal")
     always = {"Ready", "StorageReady", "EmbeddingReady", "RetrievalReady", "IngestHealthy", "WritePathHealthy"}
-    always |= {"IndexHealthy", "TierFits"}
+    always |= {"IndexHealthy", "TierFits", "WithinBudget"}
     assert always <= {found["type"] for found in status["conditions"]}
     assert all(found["observedGeneration"] == 3 and found["message"] for found in status["conditions"])
 

@@ -1,0 +1,152 @@
+"""What the month has cost, counted in the status alone; and what is said of the budget."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from simplemem_api.cost import Meter
+from simplemem_api.price_file import load_prices
+from simplemem_api.prices import BUILT_IN
+from simplemem_operator.conditions import Findings
+from simplemem_operator.models.observed import Observed, PodHealth
+from simplemem_operator.spending import Counted, advance, judge_budget, measured_status
+from simplemem_operator.status import build_status, is_news
+from tests.support.stores import S3, make_store
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+KEYED: dict[str, Any] = {"llm": {"secretName": "keys"}}
+
+
+def child(kind: str, name: str, replicas: int) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name}, "spec": {"replicas": replicas}, "status": {"replicas": replicas}}
+
+
+def found(pods: int = 1, gpus: int = 0, cents: int | None = None, month: int = 202603) -> Observed:
+    figures = {} if cents is None else {"spend_cents": cents, "spend_month": month}
+    children = (
+        child("Deployment", "notes-retrieval", pods),
+        child("StatefulSet", "notes-embedding", gpus),
+        child("StatefulSet", "notes-redis", 0),
+    )
+    return Observed(children, pods=(PodHealth("retrieval", is_ready=True, figures=figures),))
+
+
+def told(observed: Observed, previous: dict[str, Any], now: datetime, **spec: Any) -> dict[str, Any]:
+    """The part `cost` of the status."""
+    return {"cost": measured_status(make_store(**spec), observed, previous, now, BUILT_IN)}
+
+
+def meters(status: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    return {one["name"]: (one["hours"], one["running"]) for one in status["cost"]["measured"]["meters"]}
+
+
+def test_hours_follow_from_what_was_written_last() -> None:
+    shared: dict[str, Any] = {"tier": "GPUAccelerated", "storage": S3}
+    first = told(found(3, 0), {}, NOON, **shared)
+    assert meters(first)["retrieval"] == ("0.000", 3)
+    second = told(found(3, 2), first, NOON + 2 * HOUR, **shared)
+    assert (meters(second)["retrieval"], meters(second)["gpu"]) == (("6.000", 3), ("0.000", 2))
+    third = told(found(3, 0), second, NOON + 12 * HOUR, **shared)
+    assert (meters(third)["retrieval"], meters(third)["gpu"]) == (("36.000", 3), ("20.000", 0))
+    items = {item["name"]: item["usd"] for item in third["cost"]["measured"]["items"]}
+    assert items["GPU"] == str((Decimal(325) * 20 / 730).quantize(Decimal("0.01")))
+    assert third["cost"]["measured"]["month"] == "2026-03"
+
+
+def test_nothing_is_written_while_the_same_runs_until_it_has_cost_something() -> None:
+    first = told(found(), {}, NOON, tier="Minimal")
+    for hours in (1, 5, 14):
+        assert told(found(), first, NOON + hours * HOUR, tier="Minimal") == first
+    later = told(found(), first, NOON + 20 * HOUR, tier="Minimal")
+    assert later["cost"]["measured"]["usd"] == "0.82"
+    days = [told(found(), later, NOON + hours * HOUR, tier="Minimal") for hours in range(21, 33)]
+    assert days == [later] * 12
+
+
+def test_a_new_month_begins_at_nothing_and_goes_on_with_what_runs() -> None:
+    first = told(found(2, cents=500), {}, NOON, storage=S3, **KEYED)
+    late = told(found(2, cents=700), first, datetime(2026, 4, 1, 6, tzinfo=UTC), storage=S3, **KEYED)
+    measured = late["cost"]["measured"]
+    assert (measured["month"], meters(late)["retrieval"]) == ("2026-04", ("12.000", 2))
+    assert {item["name"]: item["usd"] for item in measured["items"]}["models"] == "0.00"
+
+
+def test_what_models_were_paid_is_told_and_kept_between_two_pods() -> None:
+    first = told(found(cents=123), {}, NOON, **KEYED)
+    assert {item["name"]: item["usd"] for item in first["cost"]["measured"]["items"]}["models"] == "1.23"
+    between = told(found(2), first, NOON + HOUR, **KEYED)
+    assert {item["name"]: item["usd"] for item in between["cost"]["measured"]["items"]}["models"] == "1.23"
+    assert told(found(cents=124), first, NOON + HOUR, **KEYED) == first
+    assert told(found(cents=999), first, NOON + HOUR, **KEYED) != first
+
+
+def test_a_pass_that_saw_nothing_changes_nothing() -> None:
+    first = told(found(2), {}, NOON)
+    assert told(Observed(()), first, NOON + HOUR) == first
+    assert told(Observed(()), {}, NOON) == {"cost": {}}
+
+
+@pytest.mark.parametrize("broken", [{"asOf": "yesterday"}, {"usd": "much"}])
+def test_a_status_that_was_written_by_hand_begins_anew(broken: dict[str, str]) -> None:
+    first = told(found(2), {}, NOON)
+    first["cost"]["measured"] |= broken
+    assert meters(told(found(2), first, NOON + HOUR))["retrieval"] == ("0.000", 2)
+
+
+def test_a_clock_that_goes_back_takes_no_hours_away() -> None:
+    before = Counted("2026-03", NOON, {Meter.UP: Decimal(5)}, {Meter.UP: 1})
+    assert advance(before, {Meter.UP: 1}, NOON - HOUR).hours == {Meter.UP: Decimal(5)}
+
+
+@pytest.mark.parametrize(
+    ("spec", "cents", "month", "holds", "reason", "words"),
+    [
+        ({}, 10**6, 202603, True, "NoBudget", "no budget"),
+        ({"budget": {"monthlyUSD": "70"}, **KEYED}, 100, 202603, True, "WithinBudget", "of 70 US dollars"),
+        ({"budget": {"monthlyUSD": "70"}, **KEYED}, 7000, 202603, False, "BudgetExceeded", "Warn: models go on"),
+        ({"budget": {"monthlyUSD": "70"}, **KEYED}, 7000, 202602, True, "WithinBudget", "70"),
+        ({"budget": {"monthlyUSD": "70"}, **KEYED}, 900, 202603, False, "PlannedBeyondBudget", "planned at 61.15"),
+        ({"budget": {"monthlyUSD": "5", "onExceeded": "RejectWrites"}, **KEYED}, 500, 202603, False,
+         "BudgetExceeded", "compressed by rules"),
+        ({"budget": {"monthlyUSD": "5", "onExceeded": "CheaperModel"}, **KEYED}, 501, 202603, False,
+         "BudgetExceeded", "cheapest"),
+        ({"budget": {"monthlyUSD": "70"}, "llm": {"mode": "Rules"}}, None, 0, True, "WithinBudget", "70"),
+    ],
+)  # fmt: skip
+def test_the_budget_is_judged_by_what_was_paid_and_what_is_planned(
+    spec: dict[str, Any], cents: int | None, month: int, holds: bool | None, reason: str, words: str
+) -> None:
+    verdict = judge_budget(make_store(**spec), found(cents=cents, month=month), NOON, BUILT_IN)
+    assert verdict is not None
+    assert verdict[:2] == (holds, reason)
+    assert words in verdict[2]
+
+
+def test_the_last_word_on_the_budget_stands_between_two_pods() -> None:
+    store = make_store(budget={"monthlyUSD": "70"}, **KEYED)
+
+    def status(observed: Observed, previous: dict[str, Any]) -> dict[str, Any]:
+        return build_status(Findings(store, observed), 1, previous, NOON)
+
+    def budget(status: dict[str, Any]) -> str:
+        return next(str(one["status"]) for one in status["conditions"] if one["type"] == "WithinBudget")
+
+    assert budget(status(found(), {})) == "Unknown"
+    exceeded = status(found(cents=7000), {})
+    assert budget(exceeded) == "False"
+    assert budget(status(found(), exceeded)) == "False"
+    assert not is_news(status(found(cents=7100), exceeded), exceeded)
+
+
+def test_own_prices_reach_the_status() -> None:
+    prices = load_prices("{catalogue: acme, tiers: {Minimal: {server: 730}}}")
+    store = make_store(tier="Minimal")
+    first = build_status(Findings(store, found(), prices=prices), 1, {}, NOON)
+    assert (first["cost"]["monthlyUSD"], first["cost"]["catalogue"]) == ("732.84", "acme")
+    later = build_status(Findings(store, found(), prices=prices), 1, first, NOON + 20 * HOUR)
+    assert later["cost"]["measured"]["usd"] == "20.00"
