@@ -8,64 +8,16 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.support.bucket import BucketServer, credentials
-from tests.support.server import Server, Starter, finish, list_sources
+from tests.support.server import Starter
+from tests.support.stream import Stream, check_all_there_once
 
 ROUNDS = int(os.environ.get("SIMPLEMEM_KILL_ROUNDS", "5"))
-
-
-class Stream:
-    """Clients that send one turn after another until told to stop."""
-
-    def __init__(self, url: str) -> None:
-        self.acknowledged: dict[str, str] = {}
-        self._url = url
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._send, args=(n,)) for n in range(4)]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _send(self, sender: int) -> None:
-        number = 0
-        with httpx.Client(base_url=self._url, timeout=5) as client:
-            while not self._stop.is_set():
-                number += 1
-                name = f"{id(self)}-{sender}-{number}"
-                turn = {"id": name, "speaker": "Ada", "text": f"Parcel {name} arrived at shelf {number * 7}."}
-                body = {"user_id": "killer", "session_id": f"s{sender}", "turns": [turn]}
-                try:
-                    answer = client.post("/v1/turns", json=body)
-                except httpx.HTTPError:
-                    time.sleep(0.02)
-                    continue
-                if answer.status_code == 202:
-                    self.acknowledged[name] = answer.json()["operation_id"]
-
-
-def check_all_there_once(server: Server, acknowledged: dict[str, str]) -> None:
-    with server.client() as client:
-        for operation in set(acknowledged.values()):
-            assert finish(client, operation)["state"] == "Succeeded"
-        found = list_sources(client, "killer")
-        assert not set(acknowledged) - set(found), "an acknowledged turn is lost"
-        assert len(found) == len(set(found)), "a turn is there twice"
-        status = client.get("/v1/status").json()
-        assert status["entries"] == status["turns"] == len(found)
-        assert status["pending_turns"] in (0, None)
 
 
 @pytest.mark.parametrize("round_count", [ROUNDS])

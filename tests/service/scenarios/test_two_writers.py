@@ -113,4 +113,4 @@ def tell(client: httpx.Client, user: str, *texts: str) -> str:
 
 def has_five(client: httpx.Client) -> bool:
     status = client.get("/v1/status").json()
-    return status["entries"] == status["turns"] == 5
+    return bool(status["entries"] == status["turns"] == 5)
