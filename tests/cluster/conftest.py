@@ -19,8 +19,9 @@ import pytest
 from tests.harness.answerer import Answerer
 from tests.harness.control_plane import ControlPlane
 from tests.harness.fault_proxy import FaultProxy
-from tests.harness.kwok import FakeNode, Kwok
+from tests.harness.kwok import FakeNode, Kubelet, Kwok
 from tests.harness.operator import WRITER, Operator, install_access
+from tests.harness.ports import free_ports
 
 NUMBERS = itertools.count(1)
 CHILD_KINDS = "deployment,statefulset,cronjob,service,configmap,serviceaccount,pvc,networkpolicy,pdb,hpa"
@@ -138,6 +139,7 @@ class Fleet:
 
     plane: ControlPlane
     kwok: Kwok
+    kubelet: Kubelet
     answerer: Answerer
     operator: Operator
 
@@ -164,12 +166,14 @@ def operator(credentials: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
-    with ControlPlane(folder / "plane") as plane, Kwok(plane) as kwok, Answerer() as answerer:
+    kubelet = Kubelet(folder / "container.log", *free_ports(1))
+    kubelet.log.touch()
+    with ControlPlane(folder / "plane") as plane, Kwok(plane, kubelet) as kwok, Answerer() as answerer:
         kwok.add_nodes(NODES)
         kwok.add_volumes(200)
         operator = Operator(install_access(plane), folder, flags=["--probe-url", answerer.url])
         operator.start()
-        yield Fleet(plane, kwok, answerer, operator)
+        yield Fleet(plane, kwok, kubelet, answerer, operator)
         operator.stop()
 
 

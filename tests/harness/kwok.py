@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from tests.harness.build import ensure
 from tests.harness.control_plane import ControlPlane
+from tests.harness.ports import free_ports
 from tests.harness.process import Process
 
 GPU = "nvidia.com/gpu"
@@ -83,6 +84,30 @@ class FakeNode:
         }
 
 
+@dataclass(frozen=True)
+class Kubelet:
+    """What the nodes answer where the API server asks their kubelets."""
+
+    log: Path
+    """File that every container is said to have written."""
+    service_port: int
+    """Port of this machine where port-forwards to any port of any pod end."""
+
+    @property
+    def config(self) -> str:
+        """The same for KWOK."""
+        forward = {"target": {"address": "127.0.0.1", "port": self.service_port}}
+        specs = {
+            "ClusterLogs": {"logs": [{"logsFile": str(self.log), "follow": False}]},
+            "ClusterPortForward": {"forwards": [forward]},
+        }
+        documents = [
+            {"apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": kind, "metadata": {"name": "all"}, "spec": spec}
+            for kind, spec in specs.items()
+        ]
+        return "\n---\n".join(json.dumps(document) for document in documents)
+
+
 class Kwok:
     """KWOK beside a control plane; it starts on entry and is gone on exit.
 
@@ -90,14 +115,18 @@ class Kwok:
     ----------
     plane
         A control plane that runs.
+    kubelet
+        What the nodes answer; None: they answer nothing.
     """
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, kubelet: Kubelet | None = None) -> None:
         self._plane = plane
         self._volumes = 0
         flags = [f"--kubeconfig={plane.kubeconfig}", "--manage-all-nodes", f"--config={STAGES}", f"--cidr={POD_CIDR}"]
         # Leases stand for the kubelets' heartbeats: far less is written than by patching every node.
         flags += ["--node-lease-duration-seconds=40", "--v=WARN"]
+        if kubelet is not None:
+            flags += _kubelet_flags(plane, kubelet)
         self.process = Process("kwok", [str(ensure(["kwok"])["kwok"]), *flags], plane.places.state / "log" / "kwok.log")
 
     def __enter__(self) -> Self:
@@ -143,6 +172,20 @@ class Kwok:
         manifests += [_volume(number, size) for number in range(self._volumes, self._volumes + count)]
         self._volumes += count
         self._plane.kubectl("create", "-f", "-", stdin=_list(manifests), timeout_seconds=300)
+
+
+def _kubelet_flags(plane: ControlPlane, kubelet: Kubelet) -> list[str]:
+    (port,) = free_ports(1)
+    pki, config = plane.places.pki, plane.places.state / "kubelet.yaml"
+    config.write_text(kubelet.config)
+    return [
+        f"--config={config}",
+        "--node-ip=127.0.0.1",
+        f"--node-port={port}",
+        f"--server-address=127.0.0.1:{port}",
+        f"--tls-cert-file={pki.certificate('apiserver')}",
+        f"--tls-private-key-file={pki.key('apiserver')}",
+    ]
 
 
 def _volume(number: int, size: str) -> dict[str, Any]:
