@@ -118,7 +118,7 @@ def test_a_failed_pass_says_why() -> None:
 
 def test_times_alone_are_no_news() -> None:
     before = status_of(healthy())
-    later = build_status(Findings(make_store(), healthy()), 3, {}, NOW + timedelta(hours=1))
+    later = build_status(Findings(make_store(), healthy()), 3, {"cost": before["cost"]}, NOW + timedelta(hours=1))
     assert later != before
     assert not is_news(later, before)
 
