@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from simplemem_api.load import load_store
-from tests.harness.build import ensure
-
-CHART = Path(__file__).resolve().parents[2] / "charts" / "simplemem-operator"
-HELM = str(ensure(["helm"])["helm"])
-NAMESPACE = "simplemem-system"
-
-
-def helm(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([HELM, *args], capture_output=True, text=True, check=False)
-
-
-def template(*sets: str) -> list[dict[str, Any]]:
-    flags = [part for value in sets for part in ("--set", value)]
-    done = helm("template", "mem", str(CHART), "--kube-version", "1.35.4", "-n", NAMESPACE, *flags)
-    assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
+from tests.support.chart import CHART, helm, template
 
 
 def kinds(*sets: str) -> list[str]:
@@ -108,7 +91,9 @@ def test_a_digest_wins_over_a_tag() -> None:
 
 
 def test_a_service_monitor_is_made_when_asked_for() -> None:
-    assert one("ServiceMonitor", "metrics.serviceMonitor.enabled=true")["spec"]["endpoints"][0]["port"] == "metrics"
+    (endpoint,) = one("ServiceMonitor", "metrics.serviceMonitor.enabled=true")["spec"]["endpoints"]
+    # What is told about a store keeps the store's namespace.
+    assert (endpoint["port"], endpoint["honorLabels"]) == ("metrics", True)
 
 
 @pytest.mark.parametrize(
