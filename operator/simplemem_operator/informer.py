@@ -100,10 +100,12 @@ class Informer:
                 self._version = ""
                 self._note_missing(error)
                 failures += 1
+            except GoneError:
+                # The server has forgotten what came since, as after its restart: the next list tells it all.
+                metrics.WATCH_ERRORS.labels(kind=self.kind.name, error=GoneError.__name__).inc()
+                failures, self._version = (1 if self._version else failures + 1), ""
             except OperatorError as error:
                 failures += 1
-                if isinstance(error, GoneError):
-                    self._version = ""
                 self._note(error, is_listing=not self._version)
             except Exception:
                 # A thread that ends is not begun again, and its stores would be blind.

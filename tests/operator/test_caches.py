@@ -6,7 +6,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -121,10 +121,12 @@ class Script:
         self.events: queue.Queue[tuple[str, dict[str, Any]] | OperatorError | None] = queue.Queue()
         self.listed: list[str] = []
         self.watched: list[str] = []
+        self.on_list: Callable[[], None] = lambda: None
 
     def list_page(self, kind: Kind, namespace: str | None, selector: str, token: str) -> Page:
         del kind, namespace, selector
         self.listed.append(token)
+        self.on_list()
         step = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
         if isinstance(step, OperatorError):
             raise step
@@ -193,9 +195,15 @@ def test_a_version_that_is_too_old_leads_to_a_new_list(watched: Watched) -> None
     watched.script.lists = [Page([thing("a", 1), thing("b", 1)], "7", ""), Page([thing("b", 1)], "90", "")]
     watched.informer.start()
     until(watched.informer.synced.is_set)
+    told: list[OperatorError | None] = []
+    watched.script.on_list = lambda: told.append(watched.informer.error)
+    # Neither the failures before it nor the error itself keep the list waiting, or fail a pass.
+    for _ in range(3):
+        watched.script.events.put(ApiUnavailableError("restarting"))
     watched.script.events.put(GoneError("too old"))
     until(lambda: watched.names() == ["b"])
-    until(lambda: watched.script.watched == ["7", "90"])
+    until(lambda: watched.script.watched == ["7", "7", "7", "7", "90"])
+    assert told == [None]
 
 
 def test_a_watch_that_breaks_off_goes_on_where_it_was(watched: Watched) -> None:
