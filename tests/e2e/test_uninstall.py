@@ -22,6 +22,6 @@ def test_helm_uninstall_leaves_nothing_but_the_crd() -> None:
     assert kube.listed(kinds, OPERATOR_NAMESPACE, "app.kubernetes.io/instance=simplemem") == []
     assert kube.get("crd", "memorystores.simplemem.io", "default") is not None
     with step("delete the namespaces and the CRD"):
-        kube.kubectl("delete", "namespace", *NAMESPACES, OPERATOR_NAMESPACE, "--timeout=120s")
+        kube.kubectl("delete", "namespace", *NAMESPACES, OPERATOR_NAMESPACE, "--ignore-not-found", "--timeout=120s")
         kube.kubectl("delete", "crd", "memorystores.simplemem.io", "--timeout=60s")
     print(json.dumps(FIGURES, indent=2), flush=True)
