@@ -22,7 +22,6 @@ def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
         ),
         (has_rules and store.retrieval.planning is not When.NEVER, "retrieval.planning (llm.mode is Rules)"),
         (has_rules and store.retrieval.reflection is not When.NEVER, "retrieval.reflection (llm.mode is Rules)"),
-        (store.backup is not None, "backup"),
         (retention.max_age_days is not None or retention.unused_days is not None, "retention"),
     )
     return tuple(name for is_asked, name in asked if is_asked)

@@ -15,6 +15,8 @@ from simplemem_api.in_force import blocking_reason, not_in_force
 from simplemem_api.prices import BUILT_IN, Prices
 from simplemem_api.resolved import ResolvedStore, StorageKind
 from simplemem_operator import names
+from simplemem_operator.backups import judge_backup
+from simplemem_operator.builders.cron_job import BACKUP
 from simplemem_operator.builders.embedding import EMBEDDING
 from simplemem_operator.builders.redis import REDIS
 from simplemem_operator.fit import judge_fit, read_rates
@@ -24,8 +26,8 @@ from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.spending import judge_budget
 from simplemem_operator.write_path import judge_write_path, read_write_path
 
-HELPERS = frozenset({EMBEDDING, REDIS})
-"""Components that make a store faster; it answers without them."""
+HELPERS = frozenset({EMBEDDING, REDIS, BACKUP})
+"""Components that a store answers without."""
 
 CHECK_REASONS = frozenset(str(reason) for reason in Reason)
 """Reasons that a pod may give; any other is passed on as a message only."""
@@ -72,6 +74,9 @@ def judge(findings: Findings, previous: Mapping[str, Any], now: datetime) -> dic
         ConditionType.WITHIN_BUDGET: _budget(findings, previous, now),
         ConditionType.TIER_FITS: _tier(findings, previous),
     }
+    backup = judge_backup(store, findings.observed, previous)
+    if backup is not None:
+        told[ConditionType.BACKUP_SUCCEEDED] = backup
     return {ConditionType.READY: _ready(findings, parts), **parts, **told}
 
 

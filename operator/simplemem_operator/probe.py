@@ -18,6 +18,8 @@ from typing import Any
 
 import aiohttp
 
+from simplemem_operator import labels
+from simplemem_operator.builders.cron_job import BACKUP
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.constants import PORT
 from simplemem_operator.errors import OperatorError
@@ -44,6 +46,12 @@ ANSWER_BYTES = 65536
 
 Report = Mapping[str, Any]
 """A pod's readiness report; empty where it does not answer."""
+
+
+def _serves(pod: Manifest) -> bool:
+    """Whether a pod can be asked: those that copy serve nothing."""
+    labelled = pod["metadata"].get("labels", {}).get(labels.COMPONENT_LABEL)
+    return bool(pod.get("status", {}).get("podIP")) and labelled != BACKUP
 
 
 class Prober:
@@ -78,7 +86,7 @@ class Prober:
 
     async def refresh(self, key: Key) -> bool:
         """Ask all pods of a store; whether any says something new."""
-        pods = [pod for pod in self._pods(*key) if pod.get("status", {}).get("podIP")]
+        pods = [pod for pod in self._pods(*key) if _serves(pod)]
         answers = await asyncio.gather(*(self._ask(pod) for pod in pods))
         reports = {pod["metadata"]["uid"]: answer for pod, answer in zip(pods, answers, strict=True)}
         is_news = reports != self._reports.get(key, {})

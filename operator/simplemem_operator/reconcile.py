@@ -21,7 +21,7 @@ from simplemem_api.resolve import resolve
 from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import metrics, names
 from simplemem_operator.builders import WORKLOADS, build_children
-from simplemem_operator.builders.podspec import secrets_of
+from simplemem_operator.builders.podspec import backup_secrets_of, secrets_of
 from simplemem_operator.caches import Caches
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.conditions import Findings, blocker
@@ -139,10 +139,11 @@ class Reconciler:
 
     def _desire(self, store: ResolvedStore, uid: str) -> tuple[Desired, Observed]:
         secrets = self._observer.read_secrets(store.namespace, secrets_of(store))
-        hashes = {secret.name: secret.content_hash for secret in secrets}
+        of_copies = self._observer.read_secrets(store.namespace, backup_secrets_of(store))
+        hashes = {secret.name: secret.content_hash for secret in (*of_copies, *secrets)}
         scale = self._scale(store)
         desired = Desired(store, uid, self._images, hashes, self._operator_namespace, scale)
-        return desired, Observed((), secrets=secrets)
+        return desired, Observed((), secrets=secrets, backup_secrets=of_copies)
 
     def _scale(self, store: ResolvedStore) -> EmbeddingScale | None:
         """The number of embedding pods from now on; None where there are none to be."""
@@ -159,7 +160,7 @@ class Reconciler:
         store = desired.store
         children = build_children(desired)
         observed = self._observer.observe(store.namespace, store.name, desired.uid, children)
-        observed = replace(observed, secrets=known.secrets)
+        observed = replace(observed, secrets=known.secrets, backup_secrets=known.backup_secrets)
         plan = diff([child for child in children if child["kind"] not in observed.unserved], observed)
         refusal = self._write(plan, desired, observed)
         pods = self._observer.read_pods(store.namespace, store.name)

@@ -14,6 +14,7 @@ from simplemem_api.conditions import ConditionType
 from simplemem_api.cost import monthly_cost
 from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import labels, names
+from simplemem_operator.backups import last_backup_time
 from simplemem_operator.builders.deployment import RETRIEVAL
 from simplemem_operator.conditions import Findings, judge
 from simplemem_operator.fit import judge_fit, load_status, read_rates
@@ -64,6 +65,9 @@ def build_status(findings: Findings, generation: int, previous: Mapping[str, Any
     write_path = write_path_status(read_write_path(observed.pods), previous, now)
     if write_path is not None:
         status["writePath"] = write_path
+    copied = last_backup_time(observed, previous)
+    if copied is not None:
+        status["lastBackupTime"] = copied
     return status | _figures(observed, previous)
 
 

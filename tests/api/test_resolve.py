@@ -70,7 +70,7 @@ def test_without_a_list_only_the_own_namespace_may_reach_the_port() -> None:
 
 def test_what_is_not_in_force_is_named() -> None:
     store = resolved(backup={"s3": {"bucket": "abc"}}, budget={"monthlyUSD": "5"}, retention={"unusedDays": 9})
-    assert not_in_force(store) == ("backup", "retention")
+    assert not_in_force(store) == ("retention",)
     assert not_in_force(resolved()) == ()
     without_a_model = resolved(retrieval={"planning": "Auto", "reflection": "Always"})
     assert not_in_force(without_a_model) == (

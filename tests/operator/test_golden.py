@@ -11,7 +11,7 @@ import yaml
 from simplemem_api.load import load_store
 from simplemem_api.resolve import resolve
 from simplemem_operator.builders import build_children, build_children_not_in_force
-from simplemem_operator.builders.podspec import secrets_of
+from simplemem_operator.builders.podspec import backup_secrets_of, secrets_of
 from simplemem_operator.models.desired import Desired, Images
 
 DATA = Path(__file__).parents[1] / "data"
@@ -20,7 +20,7 @@ CASES = sorted(path.parent for path in DATA.glob("*/input.yaml"))
 
 def children_of(case: Path) -> dict[str, Any]:
     store = resolve(load_store((case / "input.yaml").read_text()))
-    hashes = dict.fromkeys(secrets_of(store), "0123456789abcdef")
+    hashes = dict.fromkeys({**secrets_of(store), **backup_secrets_of(store)}, "0123456789abcdef")
     images = Images("example.com/simplemem-service:1", redis="example.com/redis:7")
     desired = Desired(store, "11111111-2222-3333-4444-555555555555", images, hashes, "simplemem-system")
     return {"applied": build_children(desired), "notInForce": build_children_not_in_force(desired)}

@@ -36,13 +36,11 @@ BUILDERS: tuple[Builder, ...] = (
     build_embedding_stateful_set,
     build_pod_disruption_budget,
     build_horizontal_pod_autoscaler,
+    build_backup_cron_job,
 )
 """In order of application: what others refer to comes first."""
 
-NOT_IN_FORCE: tuple[Builder, ...] = (
-    build_backup_cron_job,
-    build_service_monitor,
-)
+NOT_IN_FORCE: tuple[Builder, ...] = (build_service_monitor,)
 """Children whose feature this version lacks: their form is fixed by golden pairs, and they are not applied."""
 
 WORKLOADS = frozenset({"Deployment", "StatefulSet"})

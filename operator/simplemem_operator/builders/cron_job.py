@@ -1,4 +1,8 @@
-"""The CronJob that copies a store."""
+"""The CronJob that has a store copied.
+
+Its pod holds no data and no key of a bucket: it asks the store to copy itself, follows, and fails where that fails. So
+it needs no more than the store's address and a token.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,21 @@ import copy
 from simplemem_operator import names
 from simplemem_operator.builders.common import build_object
 from simplemem_operator.builders.podspec import build_pod_template
+from simplemem_operator.constants import TOKENS_FOLDER
 from simplemem_operator.models.desired import Desired, Manifest
 
 BACKUP = "backup"
 """Component that copies."""
+LATE_SECONDS = 3600
+"""How late a run may begin that was due while nothing could be started, in seconds; beyond it the next one counts."""
+LONGEST_SECONDS = 6 * 3600
+"""How long a run may take, in seconds; a copy of 100 GB at 10 MB a second takes three hours."""
+TRIES_AGAIN = 2
+"""Pods made after one that failed: each asks anew, or joins a copy that is under way."""
+RESOURCES = {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
+"""What the waiting pod asks for; the work is the store's."""
+UNWANTED = ("ports", "startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "envFrom")
+"""What a pod that serves has, and one that asks has not."""
 
 
 def build_backup_cron_job(desired: Desired) -> Manifest | None:
@@ -18,20 +33,46 @@ def build_backup_cron_job(desired: Desired) -> Manifest | None:
     store = desired.store
     if store.backup is None:
         return None
-    template = copy.deepcopy(build_pod_template(desired, BACKUP, BACKUP))
-    container = template["spec"]["containers"][0]
-    container["args"] = ["backup"]
-    for unwanted in ("ports", "startupProbe", "livenessProbe", "readinessProbe", "lifecycle"):
-        container.pop(unwanted)
-    template["spec"]["restartPolicy"] = "Never"
     body = {
         "spec": {
             "schedule": store.backup.schedule,
+            "timeZone": "Etc/UTC",
             "suspend": store.suspend,
             "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": LATE_SECONDS,
             "successfulJobsHistoryLimit": 1,
             "failedJobsHistoryLimit": 3,
-            "jobTemplate": {"spec": {"backoffLimit": 2, "template": template}},
+            "jobTemplate": {
+                "spec": {
+                    "backoffLimit": TRIES_AGAIN,
+                    "activeDeadlineSeconds": LONGEST_SECONDS,
+                    "template": _template(desired),
+                }
+            },
         }
     }
     return build_object(desired, "batch/v1", "CronJob", names.backup(store.name), BACKUP, body)
+
+
+def _template(desired: Desired) -> Manifest:
+    store = desired.store
+    template = copy.deepcopy(build_pod_template(desired, BACKUP, BACKUP))
+    # Every run makes a pod of its own, which needs no hash to be replaced.
+    template["metadata"]["annotations"] = dict(store.pods.annotations)
+    pod = template["spec"]
+    pod["restartPolicy"] = "Never"
+    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] in ("tmp", "tokens")]
+    container = pod["containers"][0]
+    for name in UNWANTED:
+        container.pop(name, None)
+    container["args"] = ["backup"]
+    container["env"] = [
+        {"name": "SIMPLEMEM_URL", "value": f"http://{store.name}"},
+        *([{"name": "SIMPLEMEM_TOKENS", "value": TOKENS_FOLDER}] if store.access.token_secret_name else []),
+    ]
+    container["resources"] = copy.deepcopy(RESOURCES)
+    mounted = {volume["name"] for volume in pod["volumes"]}
+    container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] in mounted]
+    # The last lines of a run that failed stand in the pod's status.
+    container["terminationMessagePolicy"] = "FallbackToLogsOnError"
+    return template

@@ -24,7 +24,7 @@ def build_network_policy(desired: Desired) -> Manifest:
     ]
     ingress = [{"from": sources, "ports": [_port(PORT)]}] if sources else []
     own = {"app.kubernetes.io/name": labels.NAME, labels.INSTANCE_LABEL: store.name}
-    ports = [PORT] if store.embedding.gpu is not None else []
+    ports = [PORT] if store.embedding.gpu is not None or store.backup is not None else []
     if store.redis is not None and store.redis.managed_replicas:
         ports += [REDIS_PORT, REDIS_BUS_PORT]
     if ports:

@@ -35,6 +35,12 @@ EMBEDDING_ROLE = "embedding"
 WRITING_ROLES = frozenset({"all", "ingest"})
 """Roles that encode what is to be stored."""
 
+BUCKET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+"""Keys of a Secret with the credentials of a bucket."""
+
+BACKUP_PREFIX = "SIMPLEMEM_BACKUP_"
+"""Begins the names of the variables with the credentials of the copies."""
+
 HASH_LENGTH = 16
 """Hexadecimal digits of a hash in an annotation; enough to tell two contents apart, short enough to read."""
 
@@ -43,6 +49,9 @@ def build_pod_template(desired: Desired, component: str, role: str) -> Manifest:
     """Template of a workload's pods; its hashes change exactly when the pods must be replaced."""
     store = desired.store
     hashes, config = desired.secret_hashes, render_store(store)
+    if role not in WRITING_ROLES:
+        own = secrets_of(store)
+        hashes = {name: found for name, found in hashes.items() if name in own}
     if role == EMBEDDING_ROLE:
         # Nothing but the model and the tokens touches these pods, so nothing else may take them off their GPUs.
         hashes = {name: found for name, found in hashes.items() if name == store.access.token_secret_name}
@@ -83,7 +92,7 @@ def secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
     """Secrets that the pods read, each with the keys that it must have."""
     wanted: dict[str, tuple[str, ...]] = {}
     if store.storage.s3 is not None and store.storage.s3.credentials_secret_name:
-        wanted[store.storage.s3.credentials_secret_name] = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        wanted[store.storage.s3.credentials_secret_name] = BUCKET_KEYS
     if store.redis is not None and store.redis.url_secret_name:
         name = store.redis.url_secret_name
         wanted[name] = (*wanted.get(name, ()), REDIS_URL)
@@ -95,6 +104,13 @@ def secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
     if store.access.token_secret_name:
         wanted.setdefault(store.access.token_secret_name, ())
     return wanted
+
+
+def backup_secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
+    """Secrets that only the copies need, with the keys that each must have; pods run without."""
+    if store.backup is None or not store.backup.s3.credentials_secret_name:
+        return {}
+    return {store.backup.s3.credentials_secret_name: BUCKET_KEYS}
 
 
 def _container(desired: Desired, role: str) -> Manifest:
@@ -157,9 +173,23 @@ def _environment(store: ResolvedStore, role: str) -> list[dict[str, Any]]:
     if s3 is not None and s3.credentials_secret_name:
         env += [
             {"name": key, "valueFrom": {"secretKeyRef": {"name": s3.credentials_secret_name, "key": key}}}
-            for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+            for key in BUCKET_KEYS
         ]
+    if role in WRITING_ROLES:
+        env += _backup_environment(store)
     return [*env, *_redis_environment(store)]
+
+
+def _backup_environment(store: ResolvedStore) -> list[dict[str, Any]]:
+    """Credentials of the copies; optional, since the store must run where they are missing."""
+    return [
+        {
+            "name": f"{BACKUP_PREFIX}{key}",
+            "valueFrom": {"secretKeyRef": {"name": name, "key": key, "optional": True}},
+        }
+        for name, keys in backup_secrets_of(store).items()
+        for key in keys
+    ]
 
 
 def _redis_environment(store: ResolvedStore) -> list[dict[str, Any]]:

@@ -51,6 +51,8 @@ class Observed:
     """Secrets that the pods read."""
     pods: tuple[PodHealth, ...] = ()
     """The store's pods."""
+    backup_secrets: tuple[SecretState, ...] = ()
+    """Secrets that only the copies need."""
     unserved: frozenset[str] = frozenset()
     """Kinds of children that this cluster lacks."""
 

@@ -227,7 +227,7 @@ class BackupJob:
         if last is None:
             health.succeed(CHECK, Reason.NO_BACKUP_YET, f"no copy yet; the schedule is '{self._target.schedule}'")
         elif last.state is BackupState.SUCCEEDED:
-            told = f"{last.place} holds {last.entries} entries, {last.turns} turns"
+            told = f"copy {last.backup_id}: {last.entries} entries, {last.turns} turns at {last.place}"
             health.succeed(CHECK, Reason.BACKED_UP, told)
         else:
             before = f"; the last good copy is of {good.ended_at}" if good is not None else "; there is no good copy"
