@@ -13,13 +13,17 @@ import pytest
 
 from tests.harness.errors import HarnessError
 from tests.harness.packages import install
+from tests.harness.pki import Pki
 from tests.support.bucket import free_port
 
 
 class RedisServer:
-    """A redis-server that can be killed and started again on the same port; it keeps nothing."""
+    """A redis-server that can be killed and started again on the same port; it keeps nothing.
 
-    def __init__(self, folder: Path, *, password: str = "", is_cluster: bool = False) -> None:
+    With `tls` it speaks nothing else, and shows the server's certificate of that.
+    """
+
+    def __init__(self, folder: Path, *, password: str = "", is_cluster: bool = False, tls: Pki | None = None) -> None:
         try:
             install({"redis-server": "redis-server"})
         except HarnessError as error:
@@ -28,16 +32,17 @@ class RedisServer:
         self._folder = folder
         self._password = password
         self._is_cluster = is_cluster
+        self._tls = tls
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         user = f":{self._password}@" if self._password else ""
-        return f"redis://{user}127.0.0.1:{self.port}"
+        return f"redis{'s' if self._tls else ''}://{user}127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir"]
+        command = [self._program, *self._ports(), "--bind", "127.0.0.1", "--save", "", "--dir"]
         command += [str(self._folder), "--appendonly", "no"]
         if self._password:
             command += ["--requirepass", self._password]
@@ -52,6 +57,14 @@ class RedisServer:
                     return
             time.sleep(0.02)
         raise AssertionError((self._folder / "redis.log").read_text())
+
+    def _ports(self) -> list[str]:
+        if self._tls is None:
+            return ["--port", str(self.port)]
+        certificate, key = self._tls.certificate("apiserver"), self._tls.key("apiserver")
+        words = ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
+        words += ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-ca-cert-file"]
+        return [*words, str(self._tls.ca), *(["--tls-cluster", "yes"] if self._is_cluster else [])]
 
     def kill(self) -> None:
         if self._process is not None:
