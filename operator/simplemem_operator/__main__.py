@@ -41,7 +41,14 @@ def main() -> None:
     caches = Caches(cluster, config.namespaces, watch_seconds=config.watch_seconds, heartbeat=heartbeat)
     prober = Prober(cluster, caches.pods, config.probe_url)
     observer = Observer(cluster, caches, prober.reports)
-    reconciler = Reconciler(cluster, caches, observer, config.images, operator_namespace=config.operator_namespace)
+    reconciler = Reconciler(
+        cluster,
+        caches,
+        observer,
+        config.images,
+        operator_namespace=config.operator_namespace,
+        prices=config.prices,
+    )
     loops = StoreLoops(
         reconciler.reconcile,
         prober.refresh,

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from simplemem_api.errors import InvalidPricesError
+from simplemem_api.price_file import load_prices
+from simplemem_api.prices import BUILT_IN, Prices
 from simplemem_operator.models.desired import Images
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -51,6 +54,8 @@ class Config:
     """Least severe log line that is written."""
     operator_namespace: str | None
     """Where the operator itself runs; None: outside the cluster."""
+    prices: Prices
+    """What things cost."""
 
 
 def read_config(arguments: Sequence[str] | None = None) -> Config:
@@ -76,6 +81,7 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
     )
     parser.add_argument("--workers", type=int, default=8, help="passes at the same time")
     parser.add_argument("--metrics-port", type=int, default=8080, help="port of /healthz, /readyz and /metrics")
+    parser.add_argument("--prices", type=_prices, default=BUILT_IN, help="file of prices in place of the built-in ones")
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     parsed = parser.parse_args(arguments)
     if parsed.kubeconfig is not None and not parsed.kubeconfig.is_file():
@@ -99,6 +105,7 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
         port=parsed.metrics_port,
         log_level=parsed.log_level,
         operator_namespace=NAMESPACE_FILE.read_text().strip() if is_inside else None,
+        prices=parsed.prices,
     )
 
 
@@ -107,6 +114,15 @@ def _seconds(text: str) -> float:
     if value < 1:
         raise argparse.ArgumentTypeError(f"'{text}' must be at least 1")
     return value
+
+
+def _prices(text: str) -> Prices:
+    try:
+        return load_prices(Path(text).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"'{text}' cannot be read: {error}") from error
+    except InvalidPricesError as error:
+        raise argparse.ArgumentTypeError(f"'{text}': {error}") from error
 
 
 def _template(text: str) -> str:

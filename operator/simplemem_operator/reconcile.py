@@ -17,6 +17,7 @@ from typing import Any
 from simplemem_api.conditions import Reason
 from simplemem_api.errors import InvalidStoreError
 from simplemem_api.load import parse_store
+from simplemem_api.prices import BUILT_IN, Prices
 from simplemem_api.resolve import resolve
 from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import metrics, names
@@ -83,6 +84,7 @@ class Reconciler:
         images: Images,
         *,
         operator_namespace: str | None = None,
+        prices: Prices = BUILT_IN,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster = cluster
@@ -90,6 +92,7 @@ class Reconciler:
         self._observer = observer
         self._images = images
         self._operator_namespace = operator_namespace
+        self._prices = prices
         self._now = now
 
     def reconcile(self, namespace: str, name: str) -> Outcome:
@@ -125,7 +128,7 @@ class Reconciler:
             metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
             log.warning("pass failed", extra={"store": f"{namespace}/{name}", "error": str(error)})
             failure = (False, _reason(error), str(error))
-        status = build_status(Findings(store, observed, failure, move), *self._basis(manifest))
+        status = build_status(Findings(store, observed, failure, move, self._prices), *self._basis(manifest))
         self._measure(store, observed)
         outcome = self._publish(manifest, status, has_failed=failure is not None)
         if observed.foreign:
