@@ -5,10 +5,14 @@ A segment is an immutable blob of one or more operations, written before any of 
     journal/open/<segment>      waits to be worked off
     journal/done/<segment>      worked off: the results; the turns are in the tables
     journal/failed/<operation>  what an operation that failed held
-    journal/damaged/<segment>   did not match its checksum; never acknowledged
+    journal/damaged/<segment>   did not match its checksum
     journal/keys/<hash>         the operation that an Idempotency-Key stands for
 
 Results and keys go after a while (`journal_upkeep.py`); the receipt of an erased user, kept beside the journal, stays.
+
+A segment gets its name only once all of it is durable, so one that was cut off while it was written is never seen, and
+none of it was acknowledged. What does not match its checksum was whole once and has been acknowledged: it is said
+loudly, and kept until somebody removes it.
 
 An operation's id names its segment, so looking one up needs no index. `open` holds only what waits, so a listing stays
 short however old the store is, and no clock decides what is read. A worker that dies between writing `done` and
@@ -152,6 +156,10 @@ class Journal:
         if data is not None:
             await self._blobs.put_new(f"{DAMAGED}/{segment}", data)
             await self._blobs.delete(f"{OPEN}/{segment}")
+
+    async def list_damaged(self) -> list[str]:
+        """Names of the segments that were set aside and not removed since."""
+        return [name for name in await self._blobs.list_names(DAMAGED) if segments.is_segment_name(name)]
 
     async def sync(self) -> None:
         """Make what was written elsewhere in the store durable: a finished segment keeps nothing of what was said."""

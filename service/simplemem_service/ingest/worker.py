@@ -23,7 +23,7 @@ from simplemem_service.ingest.apply import Applier
 from simplemem_service.ingest.attempts import Attempts
 from simplemem_service.ingest.canary_rows import CanaryRows
 from simplemem_service.ingest.given import GivenEntries
-from simplemem_service.ingest.journal import Journal, OpenSegment
+from simplemem_service.ingest.journal import DAMAGED, Journal, OpenSegment
 from simplemem_service.ingest.journal_upkeep import JournalUpkeep
 from simplemem_service.ingest.merger import Merger
 from simplemem_service.ingest.pace import Pace
@@ -106,6 +106,7 @@ class Worker:
         self._storage = storage
         self._lease = lease
         self._term = 0
+        self._damaged: list[str] = []
         self._metrics = metrics
         self._positions = Positions(storage)
         attempts, receipts, upkeep = Attempts(metrics), Receipts(blobs), JournalUpkeep(blobs)
@@ -200,7 +201,7 @@ class Worker:
                     await self._pause(back_off(failures) if failures else constants.LEASE_POLL.total_seconds())
                     continue
                 failures = 0
-                health.succeed("ingest", Reason.INGESTING, "accepted turns become searchable")
+                health.succeed("ingest", Reason.INGESTING, describe_ingest(self._damaged))
                 if not has_worked:
                     await self._wait_for_work()
         finally:
@@ -247,6 +248,7 @@ class Worker:
         if self._term != self._lease.term:
             await self._storage.fence()
             await self._forget()
+            self._damaged = await self._journal.list_damaged()
             self._term = self._lease.term
 
     async def _improve(self, *, has_worked: bool) -> None:
@@ -282,9 +284,11 @@ class Worker:
         try:
             return await self._journal.read_open(name)
         except DamagedSegmentError as error:
-            logger.error("journal segment set aside", extra={"segment": name, "error": str(error)})  # noqa: TRY400
+            fields = {"segment": name, "turns": parse_segment_name(name).turns, "error": str(error)}
+            logger.error("journal segment set aside", extra=fields)  # noqa: TRY400
             self._metrics.damaged_segments_total.inc()
             await self._journal.set_aside(name)
+            self._damaged = await self._journal.list_damaged()
             return None
 
     async def _work_off(self, group: Sequence[OpenSegment]) -> None:
@@ -322,6 +326,17 @@ class Worker:
 
     async def _pause(self, seconds: float) -> None:
         await wait_at_most(self._stopping, seconds)
+
+
+def describe_ingest(damaged: Sequence[str]) -> str:
+    """What is said of a writer that works, and of the segments that it could not read."""
+    if not damaged:
+        return "accepted turns become searchable"
+    turns = sum(parse_segment_name(name).turns for name in damaged)
+    return (
+        f"accepted turns become searchable, but for {turns} in {len(damaged)} damaged segments set aside in "
+        f"'{DAMAGED}', the last '{damaged[-1]}'; send them again and remove the segments"
+    )
 
 
 def groups_of_turns(segments: Sequence[OpenSegment]) -> list[list[OpenSegment]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import logging
 import os
 import time
 import uuid
@@ -24,6 +25,8 @@ from simplemem_service.errors import StorageUnavailableError
 from simplemem_service.storage.blobs import BlobStore
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 THREADS = 8
 """Files written at the same time; their fsyncs share the file system's commits. Own threads, since a default pool
@@ -200,11 +203,16 @@ def _sync_file_system(folder: Path) -> None:
 
 
 def _remove_stale(folder: Path) -> None:
+    """Remove what a crash cut off while it was written; nothing of it was acknowledged."""
     limit = time.time() - STALE_TEMPORARY_SECONDS
+    removed = 0
     for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < limit:
                 path.unlink()
+                removed += 1
+    if removed:
+        logger.warning("unfinished files of an earlier process removed", extra={"files": removed})
 
 
 def _folder_size(folder: Path, without: Path) -> int:

@@ -17,7 +17,7 @@ from simplemem_service.errors import EmbeddingError, LeaseLostError, OverloadedE
 from simplemem_service.health import Health
 from simplemem_service.ingest.journal import DAMAGED, OPEN, Journal
 from simplemem_service.ingest.wire import decode_result, encode_result
-from simplemem_service.ingest.worker import Worker
+from simplemem_service.ingest.worker import Worker, describe_ingest
 from simplemem_service.models.entry import EmbeddedEntry
 from simplemem_service.models.operation import OperationState
 from simplemem_service.models.query import EntryFilter
@@ -284,6 +284,8 @@ async def test_a_damaged_segment_is_set_aside_and_the_next_is_worked_off(
     assert [path.name for path in (tmp_path / DAMAGED).iterdir()] == [name]
     assert [record.message for record in caplog.records] == ["journal segment set aside"]
     assert "simplemem_damaged_segments_total 1.0" in bench.metrics.render().decode()
+    assert "'journal/damaged'" in describe_ingest(bench.worker._damaged)
+    assert "1 in 1 damaged segments" in describe_ingest(bench.worker._damaged)
 
 
 async def test_a_second_writer_waits_for_the_first(bench: Bench, open_bench: Opener) -> None:

@@ -1,4 +1,4 @@
-"""The bucket is away for longer than a lease lives while turns stream in: nothing acknowledged is lost, all else goes on.
+"""The bucket is away for longer than a lease lives while turns stream in: nothing acknowledged is lost, all else works.
 
 SIMPLEMEM_AWAY_SECONDS asks for a longer time.
 """
