@@ -35,7 +35,7 @@ from simplemem_operator.errors import (
     RefusedError,
     StoreGoneError,
 )
-from simplemem_operator.events import build_event
+from simplemem_operator.events import build_event, due_events
 from simplemem_operator.kinds import KINDS, STORES
 from simplemem_operator.migration import Move, keep_storage
 from simplemem_operator.models.desired import Desired, Images, Manifest
@@ -231,16 +231,14 @@ class Reconciler:
     def _publish(self, manifest: Manifest, status: dict[str, Any], *, has_failed: bool) -> Outcome:
         metadata, previous = manifest["metadata"], manifest.get("status") or {}
         namespace, name = metadata["namespace"], metadata["name"]
-        ready, before = ready_of(status), ready_of(previous)
+        ready = ready_of(status)
         if is_news(status, previous):
             try:
                 self._caches.put(STORES, self._cluster.apply_status(namespace, name, status))
             except NotFoundError as error:
                 raise StoreGoneError from error
-            is_other = (ready["status"], ready["reason"]) != (before.get("status"), before.get("reason"))
-            # That things are on their way is no event.
-            if is_other and ready["reason"] != Reason.RECONCILING:
-                self._cluster.post_event(namespace, build_event(manifest, ready, self._now()))
+            for condition in due_events(status, previous):
+                self._cluster.post_event(namespace, build_event(manifest, condition, self._now()))
         is_ready = ready["status"] == "True"
         metrics.STORE_READY.labels(namespace=namespace, name=name).set(is_ready)
         metrics.show_status(namespace, name, status)
