@@ -10,6 +10,7 @@ from typing import Protocol
 from simplemem_service.errors import IndexBrokenError
 from simplemem_service.index.base import LexicalSnapshot, LexicalView, Loadable, VectorSnapshot, VectorView
 from simplemem_service.index.catalogue import Catalogue
+from simplemem_service.index.guarded import GuardedSnapshot
 from simplemem_service.storage.base import Changes
 from simplemem_service.storage.entry_rows import batches_of
 
@@ -76,9 +77,9 @@ class Follower:
     async def catch_up(self) -> int:
         """Take over what changed in the table since the last call, and return how many rows did.
 
-        A view that turns out to be broken is built anew from the whole table within the same call; raises
-        `IndexBrokenError` if that fails too, and `StorageUnavailableError` if the table cannot be read. Searches go
-        on meanwhile with what they saw before.
+        A view that turns out to be broken, here or in a search before, is built anew from the whole table within the
+        same call; raises `IndexBrokenError` if that fails too, and `StorageUnavailableError` if the table cannot be
+        read. Searches go on meanwhile with what they saw before.
         """
         async with self._turn:
             try:
@@ -127,4 +128,10 @@ class Follower:
         self._vectors.apply(changes.upserted, changes.deleted)
 
     def _snapshot(self, version: int | None) -> Views:
-        return Views(version, self._lexical.snapshot(), self._vectors.snapshot(), self._catalogue)
+        lexical = GuardedSnapshot(self._lexical.snapshot(), self._note_broken)
+        return Views(version, lexical, self._vectors.snapshot(), self._catalogue)
+
+    def _note_broken(self, lexical: GuardedSnapshot) -> None:
+        """A search found the index damaged; one that still has an older snapshot says nothing of the present one."""
+        if self._views.lexical is lexical:
+            self._is_broken = True

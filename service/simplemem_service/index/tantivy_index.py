@@ -11,6 +11,7 @@ terms lies in a folder of another name.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -26,8 +27,11 @@ from simplemem_service.errors import IndexBrokenError
 from simplemem_service.index import analysis, languages, neighbourhood
 from simplemem_service.index.base import BIGRAMS, CONTEXT, Candidates, LexicalSnapshot, LexicalView, Places, Scope
 from simplemem_service.index.neighbourhood import Document, Neighbourhood
+from simplemem_service.index.tantivy_files import check_files
 from simplemem_service.models.entry import EmbeddedEntry
 from simplemem_service.storage.entry_rows import EntryBatch
+
+logger = logging.getLogger(__name__)
 
 HEAP_BYTES = 32_000_000
 """Memory of the one writer thread; tantivy refuses less than 15 MB."""
@@ -43,6 +47,8 @@ PASSED_MAX = 51_200
 """Documents passed over at most: 60 ms; a set of positions then takes no longer."""
 LAYOUT = "1"
 """Version of the index's fields."""
+PANIC = "PanicException"
+"""Name of the exception that stands for a panic in Rust."""
 _Result = TypeVar("_Result")
 _USER = "user"
 _ROW = "row"
@@ -112,16 +118,23 @@ class TantivyIndex(LexicalView):
         if self._folder is None:
             return _with_writer(tantivy.Index(self._schema))
         place = self._folder / _layout()
+        opened: tuple[Any, Any] | None = None
         for other in self._folder.iterdir() if self._folder.is_dir() else ():
             if other != place or not keeps:
                 shutil.rmtree(other, ignore_errors=True)
         try:
-            return _with_writer(self._on_disk(place))
+            opened = _with_writer(self._on_disk(place))
+            # Only now: before this process holds the lock, another one may be writing them.
+            check_files(place)
         except PermissionError:
             return _with_writer(tantivy.Index(self._schema))
-        except (ValueError, OSError, RuntimeError) as error:
+        except (ValueError, OSError, RuntimeError, LookupError) as error:
             if "LockBusy" in str(error):
                 return _with_writer(tantivy.Index(self._schema))
+            logger.warning("lexical index damaged; it is built anew", extra={"error": str(error)[:256]})
+        else:
+            return opened
+        opened = None
         shutil.rmtree(place, ignore_errors=True)
         return _with_writer(self._on_disk(place))
 
@@ -315,5 +328,9 @@ def _guarded(step: Callable[[], _Result]) -> _Result:
     """What a step gives, with tantivy's own exceptions turned into ours."""
     try:
         return step()
-    except (ValueError, OSError, RuntimeError) as error:
+    except BaseException as error:
+        # A panic in Rust, which damaged files cause, comes as a class of its own that is no `Exception` and has no
+        # importable name (pyo3).
+        if not isinstance(error, ValueError | OSError | RuntimeError) and type(error).__name__ != PANIC:
+            raise
         raise IndexBrokenError(f"lexical index: {str(error)[:256]}; it is rebuilt from the table") from error
