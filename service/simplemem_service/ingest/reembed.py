@@ -3,7 +3,9 @@
 The operation only begins a job; turns go on being accepted and written, and searches see the vectors in use. In the
 background a second table is built and checked (`reembed_build.py`). When it is complete but for a few entries, the
 writer copies these between two batches, and makes the second table the one that counts by creating one file
-(`storage/identity.py`). It then ends, and whoever runs it opens the store again with the new model.
+(`storage/identity.py`). It then ends, and whoever runs it opens the store again with the new model. From that file on
+nothing may be written to the former table: so whatever fails behind it is left to the next writer, and where it is not
+known whether the file was created, the writer waits until it is.
 
 The table left behind is kept, and loses what is removed meanwhile. Going back is the same job with that table as its
 target: only what changed since is encoded again, by the former model.
@@ -18,7 +20,13 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from simplemem_service.embedding.base import Embedding
-from simplemem_service.errors import ConflictError, NotFoundError, ReembedError, TransientError
+from simplemem_service.errors import (
+    ConflictError,
+    NotFoundError,
+    ReembedError,
+    StorageUnavailableError,
+    TransientError,
+)
 from simplemem_service.health import describe
 from simplemem_service.ingest.given import GivenEntries
 from simplemem_service.ingest.identity import digest
@@ -169,13 +177,32 @@ class Reembedder:
         entries = await builder.settle()
         following = await builder.identity(self._identity)
         await self._blobs.sync()
-        self._check()
-        if not await advance_identity(self._blobs, following):
-            raise ReembedError("another process moved the store on; the new vectors are not used")
-        await self._end(job, End(job.model, following.generation, entries))
-        await self._storage.sides.drop((following.table, self._identity.table))
+        await self._advance(following)
         logger.info("new vectors in use", extra={"model": following.model, "generation": following.generation})
+        try:
+            await self._end(job, End(job.model, following.generation, entries))
+            await self._storage.sides.drop((following.table, self._identity.table))
+        except TransientError as error:
+            fields = {"operation": job.operation_id, "error": describe(error)}
+            logger.warning("the end of a re-embedding is recorded by the next writer", extra=fields)
         return True
+
+    async def _advance(self, following: StoreIdentity) -> None:
+        """Make the new table the one that counts. Raises `ReembedError` if another one does by now."""
+        failures = 0
+        while True:
+            self._check()
+            try:
+                if await advance_identity(self._blobs, following):
+                    return
+                found = await read_generation(self._blobs, following.generation)
+                break
+            except StorageUnavailableError as error:
+                failures += 1
+                logger.warning("the switch to new vectors waits", extra={"error": describe(error)})
+                await asyncio.sleep(back_off(failures))
+        if found != following:
+            raise ReembedError("another process moved the store on; the new vectors are not used")
 
     async def _fail(self, job: Job, error: Exception) -> None:
         logger.error("re-embedding failed", exc_info=error, extra={"operation": job.operation_id})

@@ -1,7 +1,7 @@
 """Tables of entries beside the one in use: the one that a re-embedding builds, and the one that it left behind.
 
 They hold what people said, as the one in use does. So whatever is removed from that goes from them at the same time,
-and nothing is written to them that is not in it: both happen under one lock.
+and nothing is written to them that is not in it: both happen under one lock, and so do their coming and going.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from simplemem_service.storage import schema
 from simplemem_service.storage.base import FIRST_TABLE, StoreIdentity
+from simplemem_service.storage.lance_errors import converted
 
 FOLLOWED_TABLE = {"new_table_enable_stable_row_ids": "true"}
 """Option of a table whose changes are tailed, for its life. It makes every version's manifest larger (by 60 bytes a
@@ -35,14 +36,15 @@ class SideTables:
         self._connection = connection
 
     async def refresh(self, in_use: str) -> None:
-        """Find the tables of entries other than the one in use."""
-        names = (await self._connection.list_tables(limit=1_000)).tables
-        for name in names:
-            if _is_of_entries(name) and name != in_use and name not in self.tables:
-                self.tables[name] = await self._connection.open_table(name)
+        """Find the tables of entries other than the one in use. Takes the lock."""
+        async with self.lock:
+            names = (await self._connection.list_tables(limit=1_000)).tables
+            for name in names:
+                if _is_of_entries(name) and name != in_use and name not in self.tables:
+                    self.tables[name] = await self._connection.open_table(name)
 
     async def create(self, identity: StoreIdentity) -> None:
-        """An empty table for an identity's vectors, unless it is there."""
+        """An empty table for an identity's vectors, unless it is there; under the lock."""
         if identity.table not in self.tables:
             self.tables[identity.table] = await self._connection.create_table(
                 identity.table, schema=schema.entry_schema(identity), exist_ok=True, storage_options=FOLLOWED_TABLE
@@ -60,11 +62,16 @@ class SideTables:
         await merge.use_index(False).execute(rows)
 
     async def drop(self, kept: Collection[str]) -> list[str]:
-        """Drop all but some, with their files; the names of those that went."""
-        gone = [name for name in self.tables if name not in kept]
-        for name in gone:
-            self.tables.pop(name).close()
-            await self._connection.drop_table(name, ignore_missing=True)
+        """Drop all but some, with their files; the names of those that went. Takes the lock.
+
+        Raises `StorageUnavailableError` where one cannot be dropped.
+        """
+        async with converted(), self.lock:
+            gone = [name for name in self.tables if name not in kept]
+            for name in gone:
+                # One that cannot be dropped is kept, so that what is removed goes on going from it.
+                await self._connection.drop_table(name, ignore_missing=True)
+                self.tables.pop(name).close()
         return gone
 
     async def count(self, name: str) -> int:
