@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         say(status)
     elif options.wait:
-        Console().print(f"operation {status['operation_id']} has succeeded: {status['entries']} entries re-embedded")
+        done = "the vectors of before are gone" if options.drop_old else f"{status['entries']} entries re-embedded"
+        Console().print(f"operation {status['operation_id']} has succeeded: {done}")
     else:
         Console().print(f"operation {status['operation_id']} has begun; `simplemem status` shows how far it is")
     return exits.DONE

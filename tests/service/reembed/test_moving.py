@@ -15,23 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from simplemem_service.storage.base import StoreIdentity
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.identity import advance_identity, confirm_identity, read_identity
 from simplemem_service.storage.local_blobs import LocalBlobStore
 from tests.support.bucket import BucketServer, credentials
-from tests.support.models import SMALL_DIMENSION, SMALL_MODEL, make_small_model
+from tests.support.models import SMALL_DIMENSION, SMALL_MODEL
 from tests.support.server import Starter, eventually, finish, list_sources
 
 MINILM = "all-MiniLM-L6-v2"
 ENTRIES = 300
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_small_model(tmp_path_factory.mktemp("models"))
 
 
 class Traffic:
