@@ -316,7 +316,8 @@ def _create_backup_job(
     look_seconds = GENERATION_POLL.total_seconds() if isinstance(blobs, S3BlobStore) else 0.0
     place = CopyPlace(backup.s3, os.environ)
     name = f"{store.namespace}/{store.name}"
-    return BackupJob(storage, blobs, name, backup, place, check=check, look_seconds=look_seconds)
+    own = store.storage.s3
+    return BackupJob(storage, blobs, name, backup, place, check=check, look_seconds=look_seconds, own=own)
 
 
 def create_restorer(config: Config, place: CopyPlace, report: Report) -> Restorer:

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from simplemem_service.api.access import Caller
 from simplemem_service.api.context import PartsOf, Reader, ServiceOf
 from simplemem_service.api.status_schemas import ReembeddingOut, StatusOut
+from simplemem_service.backup.records import Backups
 from simplemem_service.lifecycle import Service
 from simplemem_service.llm.budget import RULES_BASIS
 from simplemem_service.parts import Parts
@@ -49,10 +50,16 @@ async def read_store_status(caller: Caller, service: Service, parts: Parts) -> S
         index_lag_rows=service.lag(counts.entries) if parts.follower else None,
         pending_turns=service.pending_turns,
         oldest_pending_seconds=round(worker.oldest_pending_seconds(time.time_ns()), 3) if worker else None,
+        last_backup_at=await _last_backup(parts),
         spend=await parts.budget.report() if parts.budget else {"month_usd": 0.0, "basis": RULES_BASIS},
     )
     if caller.user_id is None:
         return status
     own = await parts.storage.count_user(caller.user_id)
-    hidden = dict.fromkeys(("storage_bytes", "pending_turns", "oldest_pending_seconds", "spend"))
+    hidden = dict.fromkeys(("storage_bytes", "pending_turns", "oldest_pending_seconds", "last_backup_at", "spend"))
     return status.model_copy(update={"entries": own.entries, "turns": own.turns, **hidden})
+
+
+async def _last_backup(parts: Parts) -> str | None:
+    _, good = await Backups(parts.blobs).last() if parts.store.backup is not None else (None, None)
+    return None if good is None else good.ended_at

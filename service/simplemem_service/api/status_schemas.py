@@ -26,6 +26,7 @@ EXAMPLE: dict[str, Any] = {
     "index_lag_rows": 0,
     "pending_turns": 0,
     "oldest_pending_seconds": 0.0,
+    "last_backup_at": None,
     "spend": {"month_usd": 0.0, "basis": "no language model is named"},
 }
 
@@ -90,5 +91,7 @@ class StatusOut(BaseModel):
     """Accepted turns that are not searchable yet; null where another pod knows, and for a bound token."""
     oldest_pending_seconds: float | None
     """How long the oldest of them waits; null likewise."""
+    last_backup_at: str | None
+    """When the last good copy was complete; null without one or without backups, and for a bound token."""
     spend: dict[str, Any] | None = Field(examples=[EXAMPLE["spend"]])
     """What language models cost this month; null for a bound token."""

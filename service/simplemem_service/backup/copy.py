@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 READ_AT_ONCE = 16
 """Small files read at the same time."""
-VERIFIED_AT_ONCE = 4
+VERIFIED_AT_ONCE = 2
 """Files of the copy read back at the same time; they are in memory meanwhile."""
 
 Report = Callable[[str, int, int], None]
@@ -106,6 +107,8 @@ class Copy:
         """Copy what may be read before the writer pauses; the place's first test too."""
         begun = {"store": self._store, "began_at": self._began.isoformat()}
         await self._place.put(f"{self._id}/{BEGUN}", json.dumps(begun).encode(), is_small=True)
+        # Imported at its first use, which takes a tenth of a second: not while the writer pauses.
+        await asyncio.to_thread(importlib.import_module, "lance")
         names = await list_early(self._blobs)
         packer = Packer()
         for start in range(0, len(names), READ_AT_ONCE):

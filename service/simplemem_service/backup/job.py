@@ -14,12 +14,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from simplemem_api.conditions import Reason
-from simplemem_api.resolved import ResolvedBackup
+from simplemem_api.resolved import ResolvedBackup, ResolvedS3
 from simplemem_service.backup.copies import prune
 from simplemem_service.backup.copy import Copy, Pinned
 from simplemem_service.backup.place import CopyPlace
 from simplemem_service.backup.records import Backup, Backups, BackupState, stamp
-from simplemem_service.errors import LeaseLostError, ServiceError
+from simplemem_service.errors import BackupError, LeaseLostError, ServiceError
 from simplemem_service.health import Health, describe
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.lance import LanceStorage
@@ -51,6 +51,8 @@ class BackupJob:
         Returns if this process may write; raises `LeaseLostError`.
     look_seconds
         How often a backup asked for elsewhere is looked for, in seconds.
+    own
+        The store's own place in a bucket, which the copies must lie outside of; None: a volume.
     clock
         The present time, aware.
     """
@@ -65,6 +67,7 @@ class BackupJob:
         *,
         check: Callable[[], None],
         look_seconds: float,
+        own: ResolvedS3 | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._storage = storage
@@ -74,6 +77,7 @@ class BackupJob:
         self._place = place
         self._check = check
         self._look_seconds = look_seconds
+        self._own = own
         self._clock = clock
         self._backups = Backups(blobs, clock)
         self._next_look = 0.0
@@ -164,6 +168,7 @@ class BackupJob:
             moment.set_exception(error)
 
     async def _run(self, copy: Copy, backup: Backup) -> Backup:
+        refuse_within(self._place.s3, self._own)
         telling = asyncio.create_task(self._tell_progress(backup))
         try:
             await copy.begin()
@@ -232,3 +237,12 @@ class BackupJob:
         else:
             before = f"; the last good copy is of {good.ended_at}" if good is not None else "; there is no good copy"
             health.fail(CHECK, Reason.BACKUP_FAILED, f"{last.error}{before}")
+
+
+def refuse_within(place: ResolvedS3, own: ResolvedS3 | None) -> None:
+    """Raise `BackupError` if copies would lie among the files of the store: each would hold all those before."""
+    if own is None or (place.bucket, place.endpoint) != (own.bucket, own.endpoint):
+        return
+    if not own.prefix or f"{place.prefix}/".startswith(f"{own.prefix}/"):
+        told = f"spec.backup.s3.prefix '{place.prefix}' lies within the store's own '{own.prefix}'; name one outside"
+        raise BackupError(told)

@@ -20,7 +20,7 @@ from simplemem_api.storage_spec import S3StorageClass
 from simplemem_service.errors import StorageUnavailableError
 
 REQUEST_TIMEOUT = timedelta(seconds=60)
-"""How long one request may take, its retries included: a file of 32 MiB over a slow line."""
+"""How long one request may take, its retries included: a file of 16 MiB over a slow line."""
 CONNECT_TIMEOUT = timedelta(seconds=3)
 """How long a connection may take to come about."""
 MAX_RETRIES = 3

@@ -14,10 +14,12 @@ import pyarrow as pa
 from simplemem_service.errors import BackupError
 from simplemem_service.storage.lance_errors import as_unavailable
 
-PART_BYTES = 32 * 1024 * 1024
-"""Bytes of rows, not yet compressed, after which a file ends; so much is held in memory, twice."""
+PART_BYTES = 8 * 1024 * 1024
+"""Bytes of rows, not yet compressed, after which a file ends; it is in memory some times over on its way."""
 BATCH_ROWS = 512
-"""Rows read at a time; some 4 MB."""
+"""Rows read at a time; some 2 MB."""
+AHEAD_BYTES = 16 * 1024 * 1024
+"""Bytes read ahead of the rows that are being written."""
 
 
 class TableReader:
@@ -53,9 +55,13 @@ class TableReader:
     def _next_file(self) -> tuple[bytes, int] | None:
         is_first = self._batches is None
         if self._batches is None:
-            # Read ahead no more than one batch: sixteen, its default, would take as much memory as the service.
+            # By default Lance reads up to 2 GB ahead of whoever takes the rows.
             scanner = self._dataset.scanner(
-                batch_size=BATCH_ROWS, batch_readahead=1, fragment_readahead=1, scan_in_order=True
+                batch_size=BATCH_ROWS,
+                batch_readahead=1,
+                fragment_readahead=1,
+                io_buffer_size=AHEAD_BYTES,
+                scan_in_order=True,
             )
             self._batches = iter(scanner.to_batches())
         taken: list[pa.RecordBatch] = []

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from simplemem_api.conditions import Reason
 from simplemem_service.backup import restore as restore_module
 from simplemem_service.backup.copies import list_copies
-from simplemem_service.backup.job import CHECK
+from simplemem_service.backup.job import CHECK, refuse_within
 from simplemem_service.backup.manifest import BEGUN, MANIFEST, new_copy_id
 from simplemem_service.backup.place import CopyPlace
 from simplemem_service.backup.records import BackupState
@@ -21,9 +24,12 @@ from simplemem_service.models.operation import GivenTurn, Operation
 from simplemem_service.storage import maintenance
 from simplemem_service.storage.identity import RESTORING, read_identity
 from tests.support.backups import Running, restorer
-from tests.support.bucket import BUCKET, BucketServer
+from tests.support.bucket import BUCKET, BucketServer, set_credentials
+from tests.support.stores import make_store
 
 TALK = (("Ada", "I keep the parcel in hall 7."), ("Ben", "I will fetch it on Friday."), ("Ada", "Ring twice then."))
+
+SECRET = {"SIMPLEMEM_BACKUP_AWS_SECRET_ACCESS_KEY": "own-secret"}
 
 
 async def _tell(running: Running, told: list[str], stop: asyncio.Event) -> None:
@@ -199,6 +205,83 @@ async def test_a_backup_that_ends_its_writer_each_time_is_given_up(tmp_path: Pat
         assert ended.state is BackupState.FAILED
         assert "the writer ended 3 times" in ended.error
         assert (await running.back_up()).state is BackupState.SUCCEEDED
+
+
+async def test_a_writer_that_ends_leaves_the_backup_to_the_next(
+    tmp_path: Path, place: CopyPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    async def stuck(*_: object, **__: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    first = Running(tmp_path, place)
+    with monkeypatch.context() as slow:
+        slow.setattr(place, "put", stuck)
+        async with first.writing():
+            await _say(first)
+            asked = await first.backups.ask()
+            await asyncio.wait_for(reached.wait(), 10)
+    assert (await first.backups.read(asked.backup_id)).state is not BackupState.FAILED
+    async with Running(tmp_path, place).writing() as second:
+        ended = await second.ended(asked.backup_id)
+        assert (ended.state, ended.entries) == (BackupState.SUCCEEDED, 3)
+
+
+@pytest.mark.parametrize(
+    ("bucket_name", "prefix", "is_within"),
+    [
+        ("memories", "notes", True),
+        ("memories", "notes/copies", True),
+        ("memories", "notes-2", False),
+        ("copies", "notes", False),
+    ],
+)
+def test_copies_lie_outside_the_store(bucket_name: str, prefix: str, *, is_within: bool) -> None:
+    own = make_store(storage={"s3": {"bucket": "memories", "prefix": "notes"}}).storage.s3
+    other = make_store(storage={"s3": {"bucket": bucket_name, "prefix": prefix}}).storage.s3
+    assert own is not None
+    assert other is not None
+    with pytest.raises(BackupError, match="name one outside") if is_within else nullcontext():
+        refuse_within(other, own)
+
+
+async def test_data_goes_into_the_class_of_the_spec_and_manifests_stay_readable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_credentials(monkeypatch)
+    seen: dict[str, dict[str, str]] = {}
+
+    class Recorder(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            seen[self.path.rsplit("/", 1)[-1]] = {name.lower(): value for name, value in self.headers.items()}
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("ETag", '"1"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        s3 = {"bucket": "copies", "endpoint": f"http://127.0.0.1:{server.server_port}"}
+        backup = make_store(tier="Hybrid", backup={"s3": s3}).backup
+        assert backup is not None
+        place = CopyPlace(backup.s3, {"SIMPLEMEM_BACKUP_AWS_ACCESS_KEY_ID": "own", **SECRET})
+        await place.put("x/rows.arrow", b"rows")
+        await place.put(f"x/{MANIFEST}", b"{}", is_small=True)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert not place.can_read_back
+    assert seen["rows.arrow"]["x-amz-storage-class"] == "GLACIER"
+    assert "x-amz-checksum-sha256" in seen["rows.arrow"]
+    assert "Credential=own/" in seen["rows.arrow"]["authorization"]
+    assert "x-amz-storage-class" not in seen[MANIFEST]
 
 
 async def test_a_pinned_moment_outlives_upkeep_and_changes(
