@@ -1,17 +1,14 @@
 """The MCP server's tools: the routes of the API under the names that agents know.
 
-Each tool makes one call of a route, with the same scopes, bounds and errors. An error is the result of its tool
-(`isError`), whose text ends with a JSON object: `code`, `detail`, `field`, `request_id`. Import this module late: the
-SDK takes a second.
+Each tool makes one call of a route, with the same scopes, bounds and errors (`mcp_errors.py`). Import this module late:
+the SDK takes a second.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
-from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver import Context
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import ToolAnnotations
@@ -23,13 +20,13 @@ from simplemem_service.api.change_schemas import OperationOut
 from simplemem_service.api.changes import erase_user
 from simplemem_service.api.compress import post_turns
 from simplemem_service.api.context import parts_of
-from simplemem_service.api.middleware import request_id_of
+from simplemem_service.api.mcp_errors import ToolServer
 from simplemem_service.api.operations import Change
 from simplemem_service.api.retrieve import search
 from simplemem_service.api.schemas import FilterIn, Id, Question, SearchIn, Time, TopK, TurnIn, TurnsIn
 from simplemem_service.api.status import read_store_status
 from simplemem_service.constants import CONTEXT_MAX_TOKENS, DEFAULT_SESSION, TEXT_MAX_CHARS, TURNS_MAX
-from simplemem_service.errors import InvalidInputError, ServiceError
+from simplemem_service.errors import InvalidInputError
 from simplemem_service.lifecycle import Service
 
 INSTRUCTIONS = (
@@ -52,7 +49,7 @@ CLEARS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent
 
 def create_manager(service: Service) -> StreamableHTTPSessionManager:
     """The MCP server of a process, behind streamable HTTP without sessions."""
-    server: MCPServer[Any] = MCPServer(name="simplemem", title="SimpleMem", instructions=INSTRUCTIONS, version="1")
+    server = ToolServer(name="simplemem", title="SimpleMem", instructions=INSTRUCTIONS, version="1")
     tools = MemoryTools(service)
     for tool, notes in (
         (tools.memory_add, ADDS),
@@ -111,13 +108,12 @@ class MemoryTools:
         wait: Waits = True,
     ) -> dict[str, Any]:
         """Remember turns of a conversation, in order."""
-        with _Errors(ctx):
-            caller = _caller(ctx, Scope.WRITE)
-            parts = parts_of(self._service)
-            body = TurnsIn(user_id=user_id, session_id=session_id, turns=turns)
-            accepted = await post_turns(caller, body, self._service, parts)
-            change = Change(caller, self._service, parts, Response(), wait)
-            return _fields(await change.answer(accepted.operation_id))
+        caller = _caller(ctx, Scope.WRITE)
+        parts = parts_of(self._service)
+        body = TurnsIn(user_id=user_id, session_id=session_id, turns=turns)
+        accepted = await post_turns(caller, body, self._service, parts)
+        change = Change(caller, self._service, parts, Response(), wait)
+        return _fields(await change.answer(accepted.operation_id))
 
     async def memory_query(
         self,
@@ -129,10 +125,9 @@ class MemoryTools:
         top_k: TopK | None = None,
     ) -> dict[str, Any]:
         """What is remembered about a question, as one text that fits into a prompt."""
-        with _Errors(ctx):
-            body = SearchIn(query=query, top_k=top_k, max_tokens=max_tokens, filter=FilterIn(user_id=user_id))
-            found = await search(_caller(ctx, Scope.READ), body, self._service, parts_of(self._service))
-            return {"context": found.context, "context_tokens": found.context_tokens, "results": len(found.results)}
+        body = SearchIn(query=query, top_k=top_k, max_tokens=max_tokens, filter=FilterIn(user_id=user_id))
+        found = await search(_caller(ctx, Scope.READ), body, self._service, parts_of(self._service))
+        return {"context": found.context, "context_tokens": found.context_tokens, "results": len(found.results)}
 
     async def memory_retrieve(
         self,
@@ -144,46 +139,27 @@ class MemoryTools:
         user_id: User = None,
     ) -> dict[str, Any]:
         """The memories that answer a question, best first, with their sources and scores."""
-        with _Errors(ctx):
-            where = filter or FilterIn()
-            if user_id is not None:
-                where = where.model_copy(update={"user_id": user_id})
-            body = SearchIn(query=query, top_k=top_k, filter=where)
-            found = await search(_caller(ctx, Scope.READ), body, self._service, parts_of(self._service))
-            return {"results": [result.model_dump(mode="json") for result in found.results]}
+        where = filter or FilterIn()
+        if user_id is not None:
+            where = where.model_copy(update={"user_id": user_id})
+        body = SearchIn(query=query, top_k=top_k, filter=where)
+        found = await search(_caller(ctx, Scope.READ), body, self._service, parts_of(self._service))
+        return {"results": [result.model_dump(mode="json") for result in found.results]}
 
     async def memory_clear(self, ctx: Context[Any, Any], *, user_id: User = None, wait: Waits = True) -> dict[str, Any]:
         """Erase everything that is remembered of a user; the receipt says when it is physical."""
-        with _Errors(ctx):
-            caller = _caller(ctx, Scope.WRITE)
-            owner = caller.narrow(user_id)
-            if owner is None:
-                raise InvalidInputError("user_id", "user_id: required, and missing")
-            change = Change(caller, self._service, parts_of(self._service), Response(), wait)
-            return _fields(await erase_user(change, owner))
+        caller = _caller(ctx, Scope.WRITE)
+        owner = caller.narrow(user_id)
+        if owner is None:
+            raise InvalidInputError("user_id", "user_id: required, and missing")
+        change = Change(caller, self._service, parts_of(self._service), Response(), wait)
+        return _fields(await erase_user(change, owner))
 
     async def memory_stats(self, ctx: Context[Any, Any]) -> dict[str, Any]:
         """How much is remembered, by which model, and how far behind the store is."""
-        with _Errors(ctx):
-            caller = _caller(ctx, Scope.READ)
-            status = await read_store_status(caller, self._service, parts_of(self._service))
-            return status.model_dump(mode="json")
-
-
-class _Errors:
-    """Turns errors of the service into results of a tool that say the same as a problem document."""
-
-    def __init__(self, ctx: Context[Any, Any]) -> None:
-        self._request_id = request_id_of(_request(ctx).scope)
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ServiceError):
-            field = error.field if isinstance(error, InvalidInputError) else None
-            body = {"code": error.code, "detail": str(error), "field": field, "request_id": self._request_id}
-            raise ToolError(json.dumps(body)) from error
+        caller = _caller(ctx, Scope.READ)
+        status = await read_store_status(caller, self._service, parts_of(self._service))
+        return status.model_dump(mode="json")
 
 
 def _request(ctx: Context[Any, Any]) -> Any:

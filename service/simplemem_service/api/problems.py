@@ -118,10 +118,14 @@ async def _service_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
-    details = error.errors() if isinstance(error, RequestValidationError) else []
-    found = [{"field": _field(detail["loc"], detail["type"]), "detail": _describe(detail)} for detail in details]
+    found = describe_invalid(error.errors() if isinstance(error, RequestValidationError) else [])
     first = found[0] if found else {"field": None, "detail": "the request is invalid"}
     return problem(request, 422, "InvalidInput", str(first["detail"]), field=first["field"], errors=found[:20])
+
+
+def describe_invalid(details: Sequence[Any]) -> list[dict[str, str | None]]:
+    """Field and text of each of pydantic's errors; their places begin with `body`, `query`, `path` or `header`."""
+    return [{"field": _field(detail["loc"], detail["type"]), "detail": _describe(detail)} for detail in details]
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

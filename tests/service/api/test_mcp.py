@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,16 +34,14 @@ async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     return found
 
 
-async def refuse(client: Client, tool: str, **arguments: Any) -> str:
+async def refuse(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """The problem that a tool's result is; its text says the same."""
     result = await client.call_tool(tool, arguments)
     assert result.is_error
-    return str(getattr(result.content[0], "text", ""))
-
-
-def problem_of(text: str) -> dict[str, Any]:
-    """The problem at the end of an error, which the SDK begins with the tool's name."""
-    found: dict[str, Any] = json.loads(text[text.index("{") :])
-    return found
+    problem: dict[str, Any] = result.structured_content
+    assert [getattr(one, "text", "") for one in result.content] == [f"{problem['code']}: {problem['detail']}"]
+    assert len(problem["request_id"]) == 32
+    return problem
 
 
 async def test_the_tools_have_their_names_and_descriptions(guarded: Server) -> None:
@@ -76,17 +73,34 @@ async def test_what_an_agent_adds_it_finds_and_clears(guarded: Server) -> None:
 
 async def test_scopes_and_bindings_hold_here_too(guarded: Server) -> None:
     async with connect(guarded, "reader-secret") as reader:
-        problem = problem_of(await refuse(reader, "memory_add", text="No."))
-        assert (problem["code"], len(problem["request_id"])) == ("Forbidden", 32)
+        assert (await refuse(reader, "memory_add", text="No."))["code"] == "Forbidden"
         await call(reader, "memory_query", query="Where?")
     async with connect(guarded, "alice-secret") as alice:
         await call(alice, "memory_add", text="I like tea.")
         assert {one["user_id"] for one in (await call(alice, "memory_retrieve", query="tea"))["results"]} == {"alice"}
         for tool, more in (("memory_query", {"query": "x"}), ("memory_clear", {}), ("memory_add", {"text": "x"})):
-            assert problem_of(await refuse(alice, tool, user_id="bob", **more))["code"] == "Forbidden"
+            assert (await refuse(alice, tool, user_id="bob", **more))["code"] == "Forbidden"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "code", "field", "detail"),
+    [
+        ("memory_clear", {}, "InvalidInput", "user_id", "user_id: required, and missing"),
+        ("memory_retrieve", {"query": "x", "top_k": 0}, "InvalidInput", "top_k", "(found 0)"),
+        ("memory_query", {"query": ""}, "InvalidInput", "query", "query: "),
+        ("memory_query", {}, "InvalidInput", "query", "query: required, and missing"),
+        ("memory_add_batch", {"turns": [{"speaker": "Ada"}]}, "InvalidInput", "turns[0].text", "required"),
+        ("memory_add", {"text": "x", "timestamp": "soon"}, "InvalidInput", "timestamp", "ISO 8601"),
+        ("memory_forget", {}, "NotFound", None, "memory_forget"),
+    ],
+)
+async def test_an_error_reads_as_its_code_and_what_must_hold(
+    guarded: Server, tool: str, arguments: dict[str, Any], code: str, field: str | None, detail: str
+) -> None:
     async with connect(guarded, "root-secret") as root:
-        assert problem_of(await refuse(root, "memory_clear"))["field"] == "user_id"
-        assert "top_k" in await refuse(root, "memory_retrieve", query="x", top_k=0)
+        problem = await refuse(root, tool, **arguments)
+    assert (problem["code"], problem["field"]) == (code, field)
+    assert detail in problem["detail"]
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
