@@ -135,7 +135,7 @@ class RetrievalSpec(Part):
     replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Retrieval pods; default: the tier's own. An autoscaler, where there is one, takes it over."""
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Entries returned where the question does not say; default 10."""
+    """Entries returned where the question does not say, up to twice as many for a complex question; default 10."""
     max_tokens: Annotated[int, Field(ge=16, le=100000)] | None = None
     """Length of the context where the question does not say, in tokens; default 550."""
     planning: When | None = None

@@ -44,7 +44,7 @@ ONE_REPLICA = "a PVC store has exactly one replica and no autoscaling; name stor
 """Text of the rule that holds a volume to one writer."""
 NEEDS_SHARED = "tiers GPUAccelerated and Enterprise need storage.s3 or storage.lanceDBCloud"
 """Text of the rule that the replicated tiers share their data."""
-DIMENSION_FIXED = "embedding.dimension is immutable; re-embed into a new store instead"
+DIMENSION_FIXED = "embedding.dimension is immutable; `simplemem reembed --model NAME` moves a store to another model"
 """Text of the rule that vectors of one length stay together."""
 
 _SHARED = "has(self.storage) && (has(self.storage.s3) || has(self.storage.lanceDBCloud))"
