@@ -21,7 +21,7 @@ export function make(tag, attributes = {}, ...children) {
 /** Fill a definition list with the pairs that have a value. */
 export function fillPairs(list, pairs) {
   const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  list.replaceChildren(...known.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  list.replaceChildren(...known.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }
 
 /** Say something in a live region; an error is marked as one. */

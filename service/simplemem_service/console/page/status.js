@@ -2,10 +2,12 @@
 
 import { call, explain } from "./api.js";
 import { byId, fillPairs, make, say } from "./dom.js";
-import { bytes, count, duration, money } from "./format.js";
+import { bytes, count, duration, money, time } from "./format.js";
 
 const POLL_MS = 5000;
 let timer = 0;
+/** Figures that readyz tells beside its checks. */
+let figures = {};
 
 /** Read the figures now, and again as long as somebody looks. */
 export function startStatus() {
@@ -22,8 +24,8 @@ export function refreshStatus() {
 async function refresh(quiet) {
   // A store that is not ready answers 503 with the same body.
   const checks = call("readyz", { quiet: true, accept: [503] }).then(showChecks);
-  const figures = call("v1/status", { quiet }).then(showFigures);
-  const [ready, known] = await Promise.allSettled([checks, figures]);
+  const status = call("v1/status", { quiet });
+  const [ready, known] = await Promise.allSettled([checks, Promise.all([status, checks]).then(([told]) => showStatus(told))]);
   const failed = [ready, known].find((one) => one.status === "rejected");
   say(byId("health-message"), failed ? explain(failed.reason) : "", Boolean(failed));
   if (ready.status === "rejected") showState("unreachable", "bad");
@@ -38,6 +40,7 @@ function showState(text, kind) {
 }
 
 function showChecks(report) {
+  figures = report.figures || {};
   showState(report.ready ? "ready" : "not ready", report.ready ? "good" : "bad");
   const items = Object.entries(report.checks || {}).map(([name, check]) =>
     make(
@@ -51,7 +54,7 @@ function showChecks(report) {
   byId("checks").replaceChildren(...items);
 }
 
-function showFigures(status) {
+function showStatus(status) {
   const place = `${status.namespace}/${status.name}`;
   document.title = `${place} – SimpleMem`;
   byId("store-name").textContent = place;
@@ -61,11 +64,13 @@ function showFigures(status) {
     ["Entries", count(status.entries)],
     ["Turns", count(status.turns)],
     ["Storage", bytes(status.storage_bytes)],
+    ["Last backup", time(status.last_backup_at)],
     ["Compression", status.llm_models?.length ? status.llm_models.join(", ") : status.llm_mode],
   ]);
   fillPairs(byId("queue"), [
     ["Turns waiting", count(status.pending_turns)],
     ["Oldest waits", duration(status.oldest_pending_seconds)],
+    ["Last proof that writing works", proof()],
   ]);
   fillPairs(byId("index"), [
     ["Not searchable yet", count(status.index_lag_rows)],
@@ -84,14 +89,31 @@ function reembedding(job) {
   return make("span", {}, `${job.action} to ${job.model}: ${count(job.done)} of ${count(job.total)} `, bar);
 }
 
+/** When a turn of the service's own was last written and found again, and how long that took. */
+function proof() {
+  if (!figures.canary_at) return null;
+  const at = new Date(figures.canary_at * 1000).toISOString();
+  return `${time(at)}, ${count(figures.canary_milliseconds)} ms`;
+}
+
 /** What is known of the cost, and whether the tier fits; a token bound to a user is told less. */
-function costs(status) {
-  const { spend, cost, recommendation } = status;
+function costs({ spend, cost, tier, recommendation }) {
   return [
-    ["Language models, this month", spend ? money(spend.month_usd) : null],
     ["Store, a month", cost ? money(cost.monthly_usd) : null],
     ...(cost?.items || []).map((item) => [item.name, money(item.monthly_usd)]),
-    ["Tier", status.tier],
+    ["Language models, this month", spend ? money(spend.month_usd) : null],
+    ...Object.entries(spend?.by_model || {}).map(([model, used]) => [model, money(used.usd)]),
+    ["Budget", spend?.budget_usd ? `${money(spend.budget_usd)}${spend.exceeded ? ", exceeded" : ""}` : null],
+    ["Tier", tier],
+    ["Use of the last week", week()],
     ["Tier fit", recommendation ? `${recommendation.tier}: ${recommendation.reason}` : null],
   ];
+}
+
+/** What was counted on whole days, by which the operator judges the tier. */
+function week() {
+  if (figures.week_days === undefined) return null;
+  if (!figures.week_days) return "no whole day yet";
+  const days = figures.week_days === 1 ? "1 day" : `${figures.week_days} days`;
+  return `${count(figures.week_turns)} turns, ${count(figures.week_queries)} questions in ${days}`;
 }
