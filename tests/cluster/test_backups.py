@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cluster.conftest import Fleet, Space, eventually
 
@@ -86,3 +89,11 @@ def test_a_run_asks_the_store_with_no_more_than_a_token(writing: Space) -> None:
     # A pod that copies is none of those that answer.
     eventually(lambda: space.ready().get("status") == "True", within=60)
     space.rest()
+
+
+def test_the_job_that_the_manual_shows_for_a_restore_is_taken(space: Space) -> None:
+    manual = (Path(__file__).resolve().parents[2] / "docs" / "backup.md").read_text()
+    block = manual[manual.index("    apiVersion: batch/v1") :].split("\n\n", 1)[0]
+    job = textwrap.dedent(block).replace("namespace: team-a", f"namespace: {space.name}")
+    space.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=job)
+    assert yaml.safe_load(job)["spec"]["template"]["spec"]["containers"][0]["args"] == ["restore"]
