@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.e2e, needs_node]
 WHERE = "team-c"
 NAME = "busy"
 RETRIEVAL = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=retrieval"
-RESOURCES = {"requests": {"cpu": "150m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
+RESOURCES = {"requests": {"cpu": "60m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
 QUESTION = {"query": "Where did Ada put the parcel?", "filter": {"user_id": "u"}}
 
 
@@ -43,16 +43,18 @@ def load(url: str, clients: int) -> Iterator[Load]:
     state, stop, lock = Load(), threading.Event(), threading.Lock()
 
     def ask() -> None:
-        while not stop.is_set():
-            try:
-                answer = httpx.post(f"{url}/v1/search", json=QUESTION, headers={"Connection": "close"}, timeout=30)
-                found = "" if answer.status_code == httpx.codes.OK and answer.json()["results"] else answer.text[:200]
-            except httpx.HTTPError as error:
-                found = repr(error)
-            with lock:
-                state.answered += not found
-                state.failed += [found] if found else []
-            stop.wait(state.pause)
+        with httpx.Client(base_url=url, headers={"Connection": "close"}, timeout=30) as client:
+            while not stop.is_set():
+                try:
+                    answer = client.post("/v1/search", json=QUESTION)
+                    is_right = answer.status_code == httpx.codes.OK and bool(answer.json()["results"])
+                    found = "" if is_right else answer.text[:200]
+                except httpx.HTTPError as error:
+                    found = repr(error)
+                with lock:
+                    state.answered += not found
+                    state.failed += [found] if found else []
+                stop.wait(state.pause)
 
     threads = [threading.Thread(target=ask) for _ in range(clients)]
     for thread in threads:
