@@ -70,7 +70,16 @@ def test_every_status_field_survives_the_server(specs: Space) -> None:
         "tier": "Minimal", "endpoint": "http://x", "access": "a", "replicas": 1, "selector": "a=b",
         "embedding": {"model": "m", "dimension": 384},
         "entries": 1, "storageBytes": 2, "pendingTurns": 3, "lastBackupTime": "2026-01-01T00:00:00Z",
-        "cost": {"monthlyUSD": "1.00", "items": [{"name": "n", "monthlyUSD": "1.00", "basis": "b"}], "catalogue": "c"},
+        "writePath": {"lastSuccessTime": "2026-01-01T00:00:00Z", "latencyMilliseconds": 5},
+        "cost": {
+            "monthlyUSD": "1.00", "items": [{"name": "n", "monthlyUSD": "1.00", "basis": "b"}], "catalogue": "c",
+            "measured": {
+                "month": "2026-01", "asOf": "2026-01-01T00:00:00Z", "usd": "0.50",
+                "items": [{"name": "n", "usd": "0.50", "basis": "b"}],
+                "meters": [{"name": "up", "hours": "1.000", "running": 1}],
+            },
+        },
+        "load": {"days": 7, "turnsPerMonth": 8, "queriesPerMonth": 9},
         "recommendation": {"tier": "Minimal", "reason": "r"},
     }  # fmt: skip
     patch = json.dumps({"status": status})
