@@ -110,7 +110,7 @@ class Reason(StrEnum):
     NO_BACKUP_YET = "NoBackupYet"
     """No backup has run; the first is due by the schedule."""
     BACKUP_FAILED = "BackupFailed"
-    """The last backup made no copy; earlier copies are untouched, and the message tells of when the last good one is."""
+    """The last backup made no copy; earlier copies are untouched, and the message dates the last good one."""
     FOREIGN_OBJECT = "ForeignObject"
     """An object with a child's name belongs to somebody else and is left alone."""
     FORBIDDEN = "Forbidden"
