@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,11 +13,12 @@ import pytest
 
 from simplemem_operator.errors import ApiUnavailableError, ForbiddenError, NotFoundError
 from simplemem_operator.kubectl.errors import exit_code_of
-from simplemem_operator.kubectl.main import run
+from simplemem_operator.kubectl.main import build_parser, run
 from simplemem_operator.kubectl.scrub import LAST_APPLIED, REMOVED, clean_object, clean_text
 from simplemem_operator.kubectl.stores import advice_of, cost_of, load_of, sum_usage
 from simplemem_operator.kubectl.tables import age, render, size
 
+ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 SERVER = "http://127.0.0.1:9"
 
@@ -185,6 +187,14 @@ def test_missing_credentials_name_the_next_step(tmp_path: Path, capsys: pytest.C
     assert "--kubeconfig" in capsys.readouterr().err
     assert run(["top", "--kubeconfig", kubeconfig(tmp_path), "--context", "there"]) == 2
     assert "no context 'there'" in capsys.readouterr().err
+
+
+def test_every_command_is_documented() -> None:
+    (commands,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
+    page = (ROOT / "docs" / "kubectl.md").read_text()
+    assert len(commands.choices) == 6
+    for name in commands.choices:
+        assert f"`{name}" in page, name
 
 
 @pytest.mark.parametrize("arguments", [[], ["logs"], ["search", "notes"], ["top", "-A", "-n", "x"], ["nothing"]])
