@@ -70,4 +70,5 @@ async def _is_remains(place: CopyPlace, folder: str, store: str) -> bool:
 async def _remove(place: CopyPlace, copy_id: str) -> None:
     """Remove a copy: first its manifest, so that it counts no more, and last the file that says whose it is."""
     names = [name for name in await place.sizes(copy_id) if name not in (MANIFEST, BEGUN)]
-    await place.delete([f"{copy_id}/{name}" for name in (MANIFEST, *names, BEGUN)])
+    for part in ([MANIFEST], names, [BEGUN]):
+        await place.delete([f"{copy_id}/{name}" for name in part])

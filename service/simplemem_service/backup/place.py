@@ -6,6 +6,7 @@ manifests are always in the standard one, since archives cannot be read at once.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -25,6 +26,8 @@ CONNECT_TIMEOUT = timedelta(seconds=3)
 """How long a connection may take to come about."""
 MAX_RETRIES = 3
 """Tries after the first, on connection errors and 5xx answers."""
+DELETED_AT_ONCE = 16
+"""Objects removed at the same time; one request each, since not every server knows removals of many."""
 SHOWN_CHARS = 256
 """How much of the server's answer an error repeats, in characters."""
 ARCHIVES = frozenset({S3StorageClass.GLACIER, S3StorageClass.DEEP_ARCHIVE})
@@ -94,8 +97,9 @@ class CopyPlace:
     async def delete(self, names: list[str]) -> None:
         """Remove objects."""
         async with self._converted():
-            for name in names:
-                await obstore.delete_async(self._store, name)
+            for start in range(0, len(names), DELETED_AT_ONCE):
+                chunk = names[start : start + DELETED_AT_ONCE]
+                await asyncio.gather(*(obstore.delete_async(self._store, name) for name in chunk))
 
     @asynccontextmanager
     async def _converted(self) -> AsyncIterator[None]:

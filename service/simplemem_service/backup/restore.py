@@ -143,7 +143,7 @@ class Restorer:
 
     async def _bring_table(self, copy: Manifest, name: str, done: int, *, is_followed: bool) -> int:
         is_there = False
-        for file in (one for one in copy.files if one.name.startswith(f"tables/{name}-")):
+        for file in (one for one in copy.files if one.name.rsplit("-", 1)[0] == f"tables/{name}"):
             rows = read_rows(await read_file(self._place, copy.copy_id, file), file.name)
             if not is_there:
                 await self._tables.create(name, rows.schema, is_followed=is_followed)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,9 +23,11 @@ from simplemem_service.backup.records import BackupState
 from simplemem_service.errors import BackupError, ConflictError, NotFoundError, StorageUnavailableError
 from simplemem_service.models.operation import GivenTurn, Operation
 from simplemem_service.storage import maintenance
-from simplemem_service.storage.identity import RESTORING, read_identity
+from simplemem_service.storage.base import StoreIdentity
+from simplemem_service.storage.identity import RESTORING, advance_identity, read_identity
 from tests.support.backups import Running, restorer
 from tests.support.bucket import BUCKET, BucketServer, set_credentials
+from tests.support.embedding import DIMENSION
 from tests.support.stores import make_store
 
 TALK = (("Ada", "I keep the parcel in hall 7."), ("Ben", "I will fetch it on Friday."), ("Ada", "Ring twice then."))
@@ -104,6 +107,27 @@ async def test_versions_go_on_behind_those_of_the_copy(tmp_path: Path, place: Co
         changes = await restored.memory.storage.read_changes(before)
         assert changes.version > before
         assert changes.is_complete, "an index of before would be taken for up to date"
+
+
+async def test_a_store_that_moved_to_another_model_comes_back_with_its_generation(
+    tmp_path: Path, place: CopyPlace
+) -> None:
+    running = Running(tmp_path / "old", place)
+    async with running.writing():
+        pass
+    later = StoreIdentity("tiny", DIMENSION, generation=1, table="entries-1-0c0de1ab", base=40, synced=3)
+    assert await advance_identity(running.memory.blobs, later)
+    moved = Running(tmp_path / "old", place)
+    async with moved.writing():
+        await _say(moved)
+        assert (await moved.back_up()).entries == 3
+        version = (await moved.memory.storage.read_changes(None)).version
+    restore = restorer(tmp_path / "new", place)
+    await restore.restore(await restore.choose(None))
+    async with Running(tmp_path / "new", place).writing() as restored:
+        identity = restored.memory.storage.identity
+        assert identity == replace(later, base=version + 1, synced=0)
+        assert len(await restored.sources()) == 3
 
 
 @pytest.mark.parametrize("part", ["tables/entries-00000.arrow", "files/00000.tar.gz"])
