@@ -20,6 +20,7 @@ def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
             store.storage.s3 is not None and store.storage.s3.storage_class is not S3StorageClass.STANDARD,
             "storage.s3.storageClass (objects are STANDARD)",
         ),
+        (has_rules and store.synthesis.mode is LlmMode.MODEL, "synthesis.mode Model (llm.mode is Rules)"),
         (has_rules and store.retrieval.planning is not When.NEVER, "retrieval.planning (llm.mode is Rules)"),
         (has_rules and store.retrieval.reflection is not When.NEVER, "retrieval.reflection (llm.mode is Rules)"),
         (retention.max_age_days is not None or retention.unused_days is not None, "retention"),

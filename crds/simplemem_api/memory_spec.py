@@ -1,4 +1,4 @@
-"""How a store remembers: language models, compression, retrieval, retention and budget."""
+"""How a store remembers: language models, compression, synthesis, retrieval, retention and budget."""
 
 from __future__ import annotations
 
@@ -127,6 +127,14 @@ class CompressionSpec(Part):
         if overlap >= (self.window_turns or 40):
             raise ValueError("overlapTurns must be less than windowTurns")
         return self
+
+
+class SynthesisSpec(Part):
+    """Stage 2: what newer entries mean for older ones."""
+
+    mode: LlmMode | None = None
+    """Model merges related entries by language model, which needs llm.mode Model; Rules only lets newer facts supersede
+    older ones, and calls nobody; default: as llm.mode."""
 
 
 class RetrievalSpec(Part):

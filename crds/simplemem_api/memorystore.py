@@ -15,6 +15,7 @@ from simplemem_api.memory_spec import (
     LlmSpec,
     RetentionSpec,
     RetrievalSpec,
+    SynthesisSpec,
 )
 from simplemem_api.status import MemoryStoreStatus
 from simplemem_api.storage_spec import BackupSpec, StorageSpec
@@ -67,6 +68,8 @@ class MemoryStoreSpec(Part):
     """The lexical view."""
     compression: CompressionSpec | None = None
     """Stage 1: turns become entries."""
+    synthesis: SynthesisSpec | None = None
+    """Stage 2: what newer entries mean for older ones."""
     retrieval: RetrievalSpec | None = None
     """Stage 3: questions become entries."""
     autoscaling: AutoscalingSpec | None = None

@@ -24,6 +24,7 @@ from simplemem_api.resolved import (
     ResolvedS3,
     ResolvedStorage,
     ResolvedStore,
+    ResolvedSynthesis,
     StorageKind,
 )
 from simplemem_api.storage_spec import DeletionPolicy, S3Storage, S3StorageClass, StorageSpec
@@ -53,6 +54,7 @@ GPU_TAINT = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedul
 def resolve(store: MemoryStore) -> ResolvedStore:
     """The store with every default filled in; the same store gives the same result on a laptop and in a cluster."""
     spec, tier = store.spec, TIERS[store.spec.tier]
+    llm = _llm(spec.llm or LlmSpec(), tier)
     place = f"{store.metadata.namespace}/{store.metadata.name}"
     return ResolvedStore(
         name=store.metadata.name,
@@ -61,9 +63,10 @@ def resolve(store: MemoryStore) -> ResolvedStore:
         suspend=bool(spec.suspend),
         storage=_storage(spec.storage or StorageSpec(), tier, place),
         embedding=_embedding(spec.embedding or EmbeddingSpec(), tier),
-        llm=_llm(spec.llm or LlmSpec(), tier),
+        llm=llm,
         lexical=(spec.lexical.engine if spec.lexical else None) or tier.lexical,
         compression=_compression(spec),
+        synthesis=ResolvedSynthesis(mode=(spec.synthesis.mode if spec.synthesis else None) or llm.mode),
         retrieval=_retrieval(spec, tier),
         autoscaling=_autoscaling(spec, tier),
         redis=_redis(spec, tier),

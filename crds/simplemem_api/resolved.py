@@ -138,6 +138,13 @@ class ResolvedCompression(Part):
     """Semantic density below which a window is dropped, from 0 to 1."""
 
 
+class ResolvedSynthesis(Part):
+    """Stage 2: what newer entries mean for older ones."""
+
+    mode: LlmMode
+    """Whether a language model merges related entries, where there is one."""
+
+
 class ResolvedRetrieval(Part):
     """Stage 3: questions become entries."""
 
@@ -255,6 +262,8 @@ class ResolvedStore(Part):
     """Engine of the lexical view."""
     compression: ResolvedCompression
     """Stage 1."""
+    synthesis: ResolvedSynthesis
+    """Stage 2."""
     retrieval: ResolvedRetrieval
     """Stage 3."""
     autoscaling: ResolvedAutoscaling | None

@@ -191,7 +191,7 @@ def create_parts(
             metrics,
             blobs=blobs,
             embedding=embedding,
-            model=model,
+            model=model if config.store.synthesis.mode is LlmMode.MODEL else None,
             workers=workers,
             reembedder=reembedder,
         )

@@ -64,6 +64,13 @@ def test_a_secret_turns_the_language_model_on() -> None:
     assert resolved(llm={"secretName": "keys"}).llm.mode == "Model"
 
 
+def test_merging_by_model_follows_the_language_model_and_has_a_switch_of_its_own() -> None:
+    assert resolved().synthesis.mode == "Rules"
+    assert resolved(llm={"secretName": "keys"}).synthesis.mode == "Model"
+    assert resolved(llm={"secretName": "keys"}, synthesis={"mode": "Rules"}).synthesis.mode == "Rules"
+    assert not_in_force(resolved(synthesis={"mode": "Model"})) == ("synthesis.mode Model (llm.mode is Rules)",)
+
+
 def test_without_a_list_only_the_own_namespace_may_reach_the_port() -> None:
     assert resolved().access.allowed_namespaces == ["team-a"]
 

@@ -38,6 +38,7 @@ from simplemem_service.ingest.synthesizer import Synthesizer
 from simplemem_service.ingest.undo import Undo
 from simplemem_service.ingest.upkeep import Upkeep
 from simplemem_service.llm.base import LanguageModel
+from simplemem_service.models.entry import CANARY_USER
 from simplemem_service.models.operation import OperationKind
 from simplemem_service.pipeline.compress import CompressionStage
 from simplemem_service.retry import back_off
@@ -78,7 +79,7 @@ class Worker:
     embedding
         Encodes entries that callers give.
     model
-        Merges related entries; None in Rules mode.
+        Merges related entries; None: they are not merged.
     workers
         Sessions compressed at the same time.
     clock
@@ -294,8 +295,11 @@ class Worker:
     async def _work_off(self, group: Sequence[OpenSegment]) -> None:
         self._lease.check()
         results = await self._applier.apply([operation for segment in group for operation in segment.operations])
-        self._synthesizer.wake()
-        self._upkeep.note_commit()
+        if all(one.operation.user_id == CANARY_USER for segment in group for one in segment.operations):
+            self._upkeep.note_check()
+        else:
+            self._synthesizer.wake()
+            self._upkeep.note_commit()
         self.on_commit()
         ended = [[results[operation.operation_id] for operation in segment.operations] for segment in group]
         await self._journal.sync()

@@ -99,6 +99,16 @@ async def test_an_erased_user_s_replies_are_erased_too(tmp_path: Path) -> None:
     assert (await replies.get(ada), await replies.get(bob)) == (None, b"what Bob said")
 
 
+@pytest.mark.parametrize("mode", ["Rules", "Model", None])
+def test_merging_by_model_has_a_switch_of_its_own(tmp_path: Path, mode: str | None) -> None:
+    spec: dict[str, Any] = {"synthesis": {"mode": mode}} if mode else {}
+    store = make_store(tier="Minimal", llm={"apiBase": "http://127.0.0.1:1/v1", "models": [MODEL]}, **spec)
+    parts = create_parts(Config(store, data=tmp_path), TinyEmbedding(), Metrics())
+    assert parts.worker is not None
+    assert (parts.worker._merger is not None) == (mode != "Rules")
+    assert parts.model is not None, "turns are compressed by the model all the same"
+
+
 @pytest.mark.parametrize("mode", ["Rules", "Model"])
 def test_only_a_store_with_a_model_loads_the_library(tmp_path: Path, mode: str) -> None:
     spec = {"tier": "Minimal", "llm": {"mode": mode, "apiBase": "http://127.0.0.1:1/v1", "models": [MODEL]}}
