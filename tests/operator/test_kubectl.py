@@ -92,9 +92,32 @@ def test_a_store_without_a_status_is_shown_with_what_is_known() -> None:
 def test_the_advice_is_the_operators_own() -> None:
     condition = {"type": "TierFits", "status": "False", "message": "too many entries"}
     advice = {"tier": "CostEffective", "reason": "60,000 entries"}
-    found = advice_of(store(conditions=[condition], recommendation=advice, cost={"monthlyUSD": "32.84"}))
+    load = {"days": 7, "turnsPerMonth": 60_000, "queriesPerMonth": 900}
+    found = advice_of(store(conditions=[condition], recommendation=advice, load=load))
+    assert (found["turnsPerMonth"], found["queriesPerMonth"]) == (60_000, 900)
     assert (found["fits"], found["recommended"], found["reason"]) == ("False", "CostEffective", "60,000 entries")
     assert advice_of(store(conditions=[condition]))["reason"] == "too many entries"
+
+
+def test_what_was_planned_stands_beside_what_was_measured() -> None:
+    planned = [{"name": "server", "monthlyUSD": "30.00", "basis": "one machine"}]
+    measured = [
+        {"name": "server", "usd": "12.00", "basis": "288 hours"},
+        {"name": "models", "usd": "0.50", "basis": "2 calls"},
+    ]
+    within = {"type": "WithinBudget", "status": "True", "message": "12.50 of 70.00"}
+    cost = {
+        "monthlyUSD": "30.00",
+        "items": planned,
+        "catalogue": "built-in",
+        "measured": {"month": "2026-03", "usd": "12.50", "items": measured},
+    }
+    found = cost_of(store(cost=cost, conditions=[within]))
+    assert (found["monthlyUSD"], found["soFarUSD"], found["budget"]) == ("30.00", "12.50", "12.50 of 70.00")
+    assert {item["name"]: (item["monthlyUSD"], item["soFarUSD"], item["basis"]) for item in found["items"]} == {
+        "server": ("30.00", "12.00", "one machine"),
+        "models": (None, "0.50", "2 calls"),
+    }
 
 
 def test_usage_is_the_sum_of_all_containers_of_all_pods() -> None:

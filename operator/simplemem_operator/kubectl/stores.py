@@ -53,7 +53,7 @@ def top(session: Session, options: argparse.Namespace) -> int:
 
 
 def cost(session: Session, options: argparse.Namespace) -> int:
-    """Print what stores cost a month, part by part, with the sum of all."""
+    """Print what stores cost a month as planned and this month so far, part by part, with the sum of all."""
     rows = [cost_of(store) for store in session.list_stores(options.name)]
     if options.json:
         print(as_json(rows))
@@ -61,12 +61,13 @@ def cost(session: Session, options: argparse.Namespace) -> int:
     table: list[tuple[Any, ...]] = []
     for row in rows:
         place = (row["namespace"], row["name"])
-        table += [(*place, item["name"], item["monthlyUSD"], item["basis"]) for item in row["items"]]
-        table.append((*place, "all", row["monthlyUSD"], row["catalogue"]))
-    known = [Decimal(row["monthlyUSD"]) for row in rows if row["monthlyUSD"] is not None]
+        table += [
+            (*place, *(item[key] for key in ("name", "monthlyUSD", "soFarUSD", "basis"))) for item in row["items"]
+        ]
+        table.append((*place, "all", row["monthlyUSD"], row["soFarUSD"], row["budget"] or row["catalogue"]))
     if len(rows) > 1:
-        table.append(("all", f"{len(known)} of {len(rows)}", "all", sum(known, Decimal("0.00")), None))
-    print(render(("NAMESPACE", "NAME", "ITEM", "USD/MONTH", "BASIS"), table))
+        table.append(("all", f"{len(rows)} stores", "all", _sum(rows, "monthlyUSD"), _sum(rows, "soFarUSD"), None))
+    print(render(("NAMESPACE", "NAME", "ITEM", "USD/MONTH", "SO FAR", "BASIS"), table))
     return DONE
 
 
@@ -76,8 +77,8 @@ def tier_advice(session: Session, options: argparse.Namespace) -> int:
     if options.json:
         print(as_json(rows))
         return DONE
-    keys = ("namespace", "name", "tier", "monthlyUSD", "fits", "recommended", "reason")
-    headers = ("NAMESPACE", "NAME", "TIER", "USD/MONTH", "FITS", "RECOMMENDED", "REASON")
+    keys = ("namespace", "name", "tier", "fits", "recommended", "turnsPerMonth", "queriesPerMonth", "reason")
+    headers = ("NAMESPACE", "NAME", "TIER", "FITS", "RECOMMENDED", "TURNS/MONTH", "QUERIES/MONTH", "REASON")
     print(render(headers, [tuple(row[key] for key in keys) for row in rows]))
     return DONE
 
@@ -120,27 +121,51 @@ def load_of(store: Manifest, used: Usage) -> dict[str, Any]:
 
 
 def cost_of(store: Manifest) -> dict[str, Any]:
-    """Cost of a store and its parts (pure)."""
+    """Cost of a store and its parts, planned and measured, and what is said of its budget (pure)."""
     found = store.get("status", {}).get("cost", {})
+    measured = found.get("measured", {})
+    so_far = {item["name"]: item["usd"] for item in measured.get("items", ())}
+    items: dict[str, dict[str, Any]] = {}
+    for item in (*found.get("items", ()), *measured.get("items", ())):
+        items.setdefault(item["name"], item)
     return {
         **_head(store),
         "monthlyUSD": found.get("monthlyUSD"),
-        "items": [{key: item.get(key) for key in ("name", "monthlyUSD", "basis")} for item in found.get("items", ())],
+        "soFarUSD": measured.get("usd"),
+        "month": measured.get("month"),
+        "items": [
+            {
+                "name": name,
+                "monthlyUSD": item.get("monthlyUSD"),
+                "soFarUSD": so_far.get(name),
+                "basis": item.get("basis"),
+            }
+            for name, item in items.items()
+        ],
         "catalogue": found.get("catalogue"),
+        "budget": _condition(store, ConditionType.WITHIN_BUDGET).get("message"),
     }
 
 
 def advice_of(store: Manifest) -> dict[str, Any]:
     """Whether a store's tier fits, and which one would (pure)."""
     status = store.get("status", {})
-    advice, fits = status.get("recommendation", {}), _condition(store, ConditionType.TIER_FITS)
+    advice, load = status.get("recommendation", {}), status.get("load", {})
+    fits = _condition(store, ConditionType.TIER_FITS)
     return {
         **_head(store),
-        "monthlyUSD": status.get("cost", {}).get("monthlyUSD"),
+        "turnsPerMonth": load.get("turnsPerMonth"),
+        "queriesPerMonth": load.get("queriesPerMonth"),
         "fits": fits.get("status"),
         "recommended": advice.get("tier"),
         "reason": advice.get("reason") or fits.get("message"),
     }
+
+
+def _sum(rows: list[dict[str, Any]], key: str) -> Decimal | None:
+    """The sum of what is known."""
+    known = [Decimal(row[key]) for row in rows if row[key] is not None]
+    return sum(known, Decimal("0.00")) if known else None
 
 
 def _head(store: Manifest) -> dict[str, Any]:
