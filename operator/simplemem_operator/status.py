@@ -29,6 +29,9 @@ SAME_CAUSE = 64
 DRIFT_SHARE = 0.05
 """Share by which the stored bytes may differ from the status before it is written again."""
 
+DRIFT_BYTES = 4 * 1024 * 1024
+"""The same in bytes while no entry comes or goes: what checks of the write path leave until it is tidied."""
+
 TRUTH = {True: "True", False: "False", None: "Unknown"}
 """How a condition's status is spelled."""
 HOLDS = {word: holds for holds, word in TRUTH.items()}
@@ -144,10 +147,15 @@ def _access(store: ResolvedStore) -> str:
     return f"no token, from {namespaces}"
 
 
-def _is_steady(field: str, value: int, previous: Mapping[str, Any]) -> bool:
-    """Whether a size has only drifted, as by maintenance: every compaction would be a write otherwise."""
+def _is_steady(field: str, value: int, previous: Mapping[str, Any], *, has_other_entries: bool) -> bool:
+    """Whether a size has only drifted: every compaction would be a write otherwise, and while no entry comes or goes,
+    every check of the write path.
+    """
     before = previous.get(field)
-    return field == "storageBytes" and before is not None and abs(value - before) <= DRIFT_SHARE * before
+    if field != "storageBytes" or before is None:
+        return False
+    least = 0 if has_other_entries else DRIFT_BYTES
+    return bool(abs(value - before) <= max(DRIFT_SHARE * before, least))
 
 
 def _figures(observed: Observed, previous: Mapping[str, Any]) -> dict[str, int]:
@@ -155,8 +163,9 @@ def _figures(observed: Observed, previous: Mapping[str, Any]) -> dict[str, int]:
     figures: dict[str, int] = {}
     for name, field in spelled.items():
         values = [pod.figures[name] for pod in observed.pods if name in pod.figures]
+        has_other_entries = figures.get("entries") != previous.get("entries")
         # Between two pods, such as during a roll, the last known figure stands.
-        if values and not _is_steady(field, max(values), previous):
+        if values and not _is_steady(field, max(values), previous, has_other_entries=has_other_entries):
             figures[field] = max(values)
         elif field in previous:
             figures[field] = previous[field]

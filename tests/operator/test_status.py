@@ -192,10 +192,16 @@ def test_the_fit_of_the_tier_stands_between_two_pods_and_not_after_a_change_of_t
 
 
 def test_stored_bytes_are_news_only_beyond_a_drift() -> None:
-    before = status_of(healthy(storage_bytes=1000))
-    assert status_of(healthy(storage_bytes=1049), before)["storageBytes"] == 1000
-    assert status_of(healthy(storage_bytes=1051), before)["storageBytes"] == 1051
-    assert status_of(healthy(storage_bytes=900), before)["storageBytes"] == 900
+    before = status_of(healthy(storage_bytes=1000, entries=5))
+    assert status_of(healthy(storage_bytes=1049, entries=6), before)["storageBytes"] == 1000
+    assert status_of(healthy(storage_bytes=1051, entries=6), before)["storageBytes"] == 1051
+    assert status_of(healthy(storage_bytes=900, entries=6), before)["storageBytes"] == 900
+
+
+def test_stored_bytes_of_a_store_without_news_must_differ_by_more() -> None:
+    before = status_of(healthy(storage_bytes=1000, entries=5))
+    assert status_of(healthy(storage_bytes=4_000_000, entries=5), before)["storageBytes"] == 1000
+    assert status_of(healthy(storage_bytes=5_000_000, entries=5), before)["storageBytes"] == 5_000_000
 
 
 def test_a_deployment_that_somebody_annotates_stays_ready_until_its_controller_has_looked() -> None:

@@ -222,3 +222,21 @@ def test_a_running_store_proves_its_write_path_and_keeps_it_to_itself(make_serve
         text = client.get("/metrics").text
         assert "simplemem_canary_failures_total 0.0" in text
         assert "simplemem_ingest_turns_total 1.0" in text, "what users said is counted, and nothing else"
+
+
+async def test_checks_wake_nothing_and_are_tidied_after_some(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parts.worker is not None
+    monkeypatch.setattr("simplemem_service.constants.MAINTENANCE_COMMITS", 8)
+    tidied: list[int] = []
+
+    async def maintain() -> None:
+        tidied.append(1)
+
+    monkeypatch.setattr(parts.storage, "maintain", maintain)
+    upkeep = parts.worker._upkeep
+    upkeep._last_commit = asyncio.get_running_loop().time()
+    for key in ("one", "two"):
+        await parts.journal.append(leave(key))
+        await parts.worker.run_once()
+        await upkeep._maintain()
+    assert tidied == [1]
