@@ -32,6 +32,7 @@ from simplemem_service.models.query import EntryFilter, Query
 from simplemem_service.parts import Parts
 from simplemem_service.storage.base import StoreIdentity
 from simplemem_service.telemetry import Metrics
+from tests.support.bucket import BucketServer, credentials
 from tests.support.embedding import DIMENSION, TinyEmbedding
 from tests.support.server import Starter, eventually, remember
 from tests.support.stores import make_store
@@ -240,3 +241,25 @@ async def test_checks_wake_nothing_and_are_tidied_after_some(parts: Parts, monke
         await parts.worker.run_once()
         await upkeep._maintain()
     assert tidied == [1]
+
+
+def test_on_a_bucket_one_pod_sends_for_all_and_each_knows(
+    tmp_path: Path, bucket_server: BucketServer, make_server: Starter
+) -> None:
+    s3 = {"bucket": "memories", "prefix": "canaries", "endpoint": bucket_server.endpoint}
+    spec: dict[str, Any] = {"tier": "CostEffective", "embedding": {"model": "all-MiniLM-L6-v2"}, "storage": {"s3": s3}}
+    settings = {**credentials(), "SIMPLEMEM_CANARY_SECONDS": "2"}
+    ingest, *readers = (make_server(tmp_path / name, settings, **spec) for name in ("ingest", "one", "two"))
+    ingest.serve("ingest")
+    for reader in readers:
+        reader.serve("retrieval")
+    for server in (ingest, *readers):
+        server.wait_ready()
+    assert "canary_at" not in ingest.readiness()["figures"], "it cannot search"
+
+    def newest() -> list[int]:
+        return [reader.readiness()["figures"]["canary_at"] for reader in readers]
+
+    first = eventually(lambda: newest() if all(newest()) else None, within=60, what="both know of a success")
+    eventually(lambda: min(newest()) > max(first), within=60, what="and of a later one")
+    assert [reader.reason(CHECK) for reader in readers] == [Reason.WRITE_PATH_PROVEN] * 2
