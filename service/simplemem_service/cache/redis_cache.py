@@ -15,7 +15,7 @@ from datetime import timedelta
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 from typing_extensions import override
 
 from simplemem_service.cache.base import Cache
@@ -37,7 +37,7 @@ NAMESPACE = "simplemem:"
 CHECK_BYTES = 8
 """Bytes of the key's digest in front of each value."""
 
-_FAILURES = (RedisError, OSError, TimeoutError)
+_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 
 class RedisCache(Cache):
@@ -158,7 +158,6 @@ class RedisCache(Cache):
 
 async def _connected(url: str) -> Redis | RedisCluster:
     """A client that has reached its server: of the cluster where the server is in one."""
-    seconds = TIME_LIMIT.total_seconds()
     client = Redis.from_url(
         url,
         socket_timeout=CONNECT_LIMIT.total_seconds(),
@@ -174,7 +173,11 @@ async def _connected(url: str) -> Redis | RedisCluster:
         raise
     await client.aclose()
     cluster = RedisCluster.from_url(
-        url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 1)
+        url,
+        # To find all nodes, with TLS where it is; a call is bounded by its own limit all the same.
+        socket_timeout=CONNECT_LIMIT.total_seconds(),
+        socket_connect_timeout=CONNECT_LIMIT.total_seconds(),
+        retry=Retry(NoBackoff(), 1),
     )
     try:
         return await cluster.initialize()
