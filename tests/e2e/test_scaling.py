@@ -129,7 +129,7 @@ def test_a_changed_setting_rolls_all_pods_without_a_failed_request(url: str) -> 
             return len(now) == wanted_pods() and not now & before and ready_pods() == len(now)
 
         with step("a changed setting: every pod is another"):
-            kube.eventually(rolled, within=180, what="all pods replaced")
+            kube.eventually(rolled, within=300, what="all pods replaced")
         wait_ready(NAME, WHERE)
         time.sleep(3)
     assert state.answered > 20
