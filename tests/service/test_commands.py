@@ -45,6 +45,19 @@ def test_cost_prints_the_items_and_their_total(write: Any) -> None:
     assert [item["name"] for item in cost["items"]] == ["server", "LLM"]
 
 
+def test_cost_takes_prices_of_ones_own_and_refuses_wrong_ones(write: Any, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("{catalogue: acme, tiers: {Minimal: {server: 12}}}")
+    arguments = ("cost", "-f", write(tier="Minimal"), "--prices", str(prices), "--json")
+    cost = json.loads(run(*arguments).stdout)
+    assert (cost["monthlyUSD"], cost["catalogue"]) == ("14.84", "acme")
+    prices.write_text("{catalogue: acme, tiers: {Minimal: {servers: 12}}}")
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert f"{prices}: " in done.stderr
+    assert "no item 'servers'; Minimal has server" in done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["cost", "--help"], ["up", "--help"], ["ingest", "--help"]])
 def test_help_and_cost_load_no_heavy_library(arguments: list[str]) -> None:
     code = (

@@ -25,6 +25,9 @@ def add_nothing(_parser: argparse.ArgumentParser) -> None:
 def add_cost(parser: argparse.ArgumentParser) -> None:
     """Arguments of `cost`."""
     _add_file(parser)
+    parser.add_argument(
+        "--prices", type=Path, help="file of prices in place of the built-in ones, as the operator takes"
+    )
     _add_json(parser)
 
 

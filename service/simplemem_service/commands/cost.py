@@ -10,14 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from simplemem_api.cost import Cost, monthly_cost
+from simplemem_api.prices import BUILT_IN
 from simplemem_api.resolved import ResolvedStore
-from simplemem_service.commands.store_file import read_store
+from simplemem_service.commands.store_file import read_prices, read_store
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the cost; exit status 0."""
     store = read_store(options.file)
-    cost = monthly_cost(store)
+    cost = monthly_cost(store, read_prices(options.prices) if options.prices else BUILT_IN)
     if options.json:
         print(json.dumps(cost_fields(cost), indent=2))  # noqa: T201 - a command speaks to its user
     else:
