@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from simplemem_service.api.access import Caller
 from simplemem_service.api.context import PartsOf, Reader, ServiceOf
+from simplemem_service.api.plan import cost_of, use_of
 from simplemem_service.api.status_schemas import ReembeddingOut, StatusOut
 from simplemem_service.backup.records import Backups
 from simplemem_service.lifecycle import Service
@@ -16,6 +17,17 @@ from simplemem_service.llm.budget import RULES_BASIS
 from simplemem_service.parts import Parts
 
 router = APIRouter(tags=["memories"])
+
+OF_OTHERS = (
+    "storage_bytes",
+    "pending_turns",
+    "oldest_pending_seconds",
+    "last_backup_at",
+    "spend",
+    "cost",
+    "use",
+)
+"""Figures that tell of all users together, and so nothing to a token that is bound to one."""
 
 
 @router.get("/v1/status", summary="Counts, model, backlog")
@@ -52,12 +64,13 @@ async def read_store_status(caller: Caller, service: Service, parts: Parts) -> S
         oldest_pending_seconds=round(worker.oldest_pending_seconds(time.time_ns()), 3) if worker else None,
         last_backup_at=await _last_backup(parts),
         spend=await parts.budget.report() if parts.budget else {"month_usd": 0.0, "basis": RULES_BASIS},
+        cost=cost_of(store),
+        use=use_of(store, service.usage.week) if service.usage else None,
     )
     if caller.user_id is None:
         return status
     own = await parts.storage.count_user(caller.user_id)
-    hidden = dict.fromkeys(("storage_bytes", "pending_turns", "oldest_pending_seconds", "last_backup_at", "spend"))
-    return status.model_copy(update={"entries": own.entries, "turns": own.turns, **hidden})
+    return status.model_copy(update={"entries": own.entries, "turns": own.turns, **dict.fromkeys(OF_OTHERS)})
 
 
 async def _last_backup(parts: Parts) -> str | None:

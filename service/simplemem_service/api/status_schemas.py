@@ -28,6 +28,18 @@ EXAMPLE: dict[str, Any] = {
     "oldest_pending_seconds": 0.0,
     "last_backup_at": None,
     "spend": {"month_usd": 0.0, "basis": "no language model is named"},
+    "cost": {
+        "monthly_usd": 32.84,
+        "items": [{"name": "server", "monthly_usd": 30.0, "basis": "one machine: 2 vCPU, 4 GB, 50 GB disk"}],
+        "catalogue": "built-in 2025-11",
+    },
+    "use": {
+        "days": 7,
+        "turns_per_month": 4_200,
+        "queries_per_month": 380,
+        "tier_turns": 10_000,
+        "tier_queries": 1_000,
+    },
 }
 
 
@@ -46,6 +58,49 @@ class ReembeddingOut(BaseModel):
     """Entries with new vectors."""
     total: int
     """Entries in all."""
+
+
+class CostItemOut(BaseModel):
+    """One line of the planned monthly cost."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    """What is paid for."""
+    monthly_usd: float
+    """US dollars a month."""
+    basis: str
+    """How the figure comes about."""
+
+
+class CostOut(BaseModel):
+    """The planned monthly cost at the reference load."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    monthly_usd: float
+    """US dollars a month."""
+    items: list[CostItemOut]
+    """Its parts."""
+    catalogue: str
+    """Which price catalogue was used."""
+
+
+class UseOut(BaseModel):
+    """How much the store is used, and the most that its tier is for."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    days: int
+    """Whole days that were counted, up to 7."""
+    turns_per_month: int | None
+    """Turns remembered in 30 such days; null before the first whole day."""
+    queries_per_month: int | None
+    """Questions answered in 30 such days; null likewise."""
+    tier_turns: int | None
+    """Turns a month that the tier is for, at most; null for a tier that is for any load."""
+    tier_queries: int | None
+    """Questions a month that it is for, at most; null likewise."""
 
 
 class StatusOut(BaseModel):
@@ -95,3 +150,7 @@ class StatusOut(BaseModel):
     """When the last good copy was complete; null without one or without backups, and for a bound token."""
     spend: dict[str, Any] | None = Field(examples=[EXAMPLE["spend"]])
     """What language models cost this month; null for a bound token."""
+    cost: CostOut | None
+    """What the store is planned to cost; null for a bound token."""
+    use: UseOut | None
+    """How its use compares with its tier; null where another pod knows, and for a bound token."""

@@ -97,23 +97,31 @@ function proof() {
 }
 
 /** What is known of the cost, and whether the tier fits; a token bound to a user is told less. */
-function costs({ spend, cost, tier, recommendation }) {
+function costs({ spend, cost, tier, use }) {
   return [
     ["Store, a month", cost ? money(cost.monthly_usd) : null],
-    ...(cost?.items || []).map((item) => [item.name, money(item.monthly_usd)]),
+    ...(cost?.items || []).map((item) => [`– ${item.name}`, money(item.monthly_usd)]),
     ["Language models, this month", spend ? money(spend.month_usd) : null],
-    ...Object.entries(spend?.by_model || {}).map(([model, used]) => [model, money(used.usd)]),
+    ...Object.entries(spend?.by_model || {}).map(([model, used]) => [`– ${model}`, money(used.usd)]),
     ["Budget", spend?.budget_usd ? `${money(spend.budget_usd)}${spend.exceeded ? ", exceeded" : ""}` : null],
     ["Tier", tier],
-    ["Use of the last week", week()],
-    ["Tier fit", recommendation ? `${recommendation.tier}: ${recommendation.reason}` : null],
+    ["Turns a month", share(use, "turns")],
+    ["Questions a month", share(use, "queries")],
+    ["Tier fits", fits(use)],
   ];
 }
 
-/** What was counted on whole days, by which the operator judges the tier. */
-function week() {
-  if (figures.week_days === undefined) return null;
-  if (!figures.week_days) return "no whole day yet";
-  const days = figures.week_days === 1 ? "1 day" : `${figures.week_days} days`;
-  return `${count(figures.week_turns)} turns, ${count(figures.week_queries)} questions in ${days}`;
+/** How much of what the tier is for is used, as `4,200 of 10,000`. */
+function share(use, what) {
+  if (!use) return null;
+  const used = count(use[`${what}_per_month`]) ?? "not known yet";
+  const most = count(use[`tier_${what}`]);
+  return most ? `${used} of ${most}` : used;
+}
+
+function fits(use) {
+  if (!use) return null;
+  if (!use.tier_turns) return "any load";
+  if (!use.days) return "known after a whole day";
+  return use.turns_per_month <= use.tier_turns && use.queries_per_month <= use.tier_queries ? "yes" : "beyond its load";
 }

@@ -1,0 +1,36 @@
+"""What a store is planned to cost, and how its use compares with what its tier is for (pure).
+
+Prices are the built-in ones, as `simplemem cost` prints them; an operator that was given others shows theirs in the
+status of the MemoryStore. There too stands the advice for another tier.
+"""
+
+from __future__ import annotations
+
+from simplemem_api.cost import monthly_cost
+from simplemem_api.resolved import ResolvedStore
+from simplemem_api.tiers import TIERS
+from simplemem_service.api.status_schemas import CostItemOut, CostOut, UseOut
+from simplemem_service.usage import Week
+
+MONTH_DAYS = 30
+"""Days of the month that use is told for, as in the tier table."""
+
+
+def cost_of(store: ResolvedStore) -> CostOut:
+    """The planned monthly cost at the reference load."""
+    cost = monthly_cost(store)
+    items = [CostItemOut(name=item.name, monthly_usd=float(item.monthly_usd), basis=item.basis) for item in cost.items]
+    return CostOut(monthly_usd=float(cost.monthly_usd), items=items, catalogue=cost.catalogue)
+
+
+def use_of(store: ResolvedStore, week: Week) -> UseOut:
+    """The use of the last whole days as a month, beside the most that the tier is for."""
+    most = TIERS[store.tier].load
+    per_month = MONTH_DAYS / week.days if week.days else None
+    return UseOut(
+        days=week.days,
+        turns_per_month=None if per_month is None else round(week.use.turns * per_month),
+        queries_per_month=None if per_month is None else round(week.use.queries * per_month),
+        tier_turns=most.turns if most else None,
+        tier_queries=most.queries if most else None,
+    )
