@@ -185,20 +185,22 @@ class Canary:
             result = (await parts.journal.read_operation(operation_id)).result
             if result is not None and result.state is OperationState.FAILED:
                 raise WritePathError(f"the writer refuses a turn: {result.error}")
-            if result is not None and parts.follower is not None and (parts.follower.version or 0) >= result.version:
+            # A re-embedding may have put others in the place of the parts of the beginning.
+            follower = (self._parts() or parts).follower
+            if result is not None and follower is not None and (follower.version or 0) >= result.version:
                 return
             if result is not None:
                 self._hurry()
             await asyncio.sleep(POLL.total_seconds())
         raise WritePathError(f"a turn was accepted and is not applied and indexed after {self._patience:.0f} s")
 
-    @staticmethod
-    async def _find(parts: Parts, text: str) -> str | None:
+    async def _find(self, parts: Parts, text: str) -> str | None:
         """Id of the entry that a search gives first."""
-        if parts.plain is None:
+        retriever = (self._parts() or parts).plain
+        if retriever is None:
             return None
         query = Query(text, top_k=1, max_tokens=CONTEXT_TOKENS, filter=EntryFilter(user_id=CANARY_USER))
-        found = await parts.plain.retrieve(query)
+        found = await retriever.retrieve(query)
         return found.hits[0].entry.entry_id if found.hits else None
 
     def _note(self, success: Success) -> None:
