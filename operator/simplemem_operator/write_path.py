@@ -42,9 +42,16 @@ class WritePath:
         """How long nothing has been found again."""
         return max(timedelta(0), now - (self.last or self.since))
 
+    @property
+    def limit(self) -> timedelta:
+        """How long that may be."""
+        return STALE_INTERVALS * self.interval
+
     def is_stale(self, now: datetime) -> bool:
-        """Whether that is too long."""
-        return self.age(now) > STALE_INTERVALS * self.interval
+        """Whether that is too long, and the pods have had that long to prove otherwise: after a night without pods, the
+        last success is old and says nothing.
+        """
+        return min(self.age(now), now - self.since) > self.limit
 
 
 def read_write_path(pods: Iterable[PodHealth]) -> WritePath | None:
@@ -70,11 +77,11 @@ def judge_write_path(found: WritePath | None, now: datetime, *, is_suspended: bo
         return None, Reason.SUSPENDED, "suspended"
     if found is None:
         return None, Reason.NOT_CHECKED, "no pod has reported on the write path; SIMPLEMEM_CANARY_SECONDS may be 0"
-    limit = f"{_minutes(STALE_INTERVALS * found.interval)}"
+    limit = _minutes(found.limit)
     if found.is_stale(now):
         cause = f": {found.complaint}" if found.complaint else ""
         return False, Reason.WRITE_PATH_STALE, f"for more than {limit} no turn written was found by a search{cause}"
-    if found.last is None:
+    if found.last is None or found.age(now) > found.limit:
         return None, Reason.RECONCILING, "the first turn is on its way"
     return True, Reason.WRITE_PATH_PROVEN, f"within the last {limit} a turn was written, found by a search and removed"
 

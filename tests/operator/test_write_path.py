@@ -44,6 +44,8 @@ def verdict(*pods: PodHealth, suspended: bool = False) -> tuple[bool | None, str
         ((pod(2000, complaint="not applied"), pod(1800)), False, "WritePathStale", "not applied"),
         ((pod(None, started=30),), None, "Reconciling", "on its way"),
         ((pod(None, started=901),), False, "WritePathStale", "15 min"),
+        ((pod(40_000, started=30),), None, "Reconciling", "on its way"),
+        ((pod(40_000, started=901),), False, "WritePathStale", "15 min"),
     ],
 )
 def test_three_intervals_without_a_success_are_too_long(
