@@ -65,6 +65,7 @@ STEPS = (
     Step("service.py --entries 1000000 --prepared", 15, is_long=True),
     Step("peers.py", 5, needs_locomo=True),
     Step("ablation.py", 5, is_long=True, needs_locomo=True),
+    Step("durability.py", 25, is_long=True),
 )
 """Speed first, as long as the machine is cool and its disk's caches are its own."""
 

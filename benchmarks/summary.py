@@ -66,6 +66,8 @@ TARGETS = (
     Target("livez_p99_during_ingest", "<=", 50),
     Target("start_full", "<=", 15, entries=100_000),
     Target("resident_after_start", "<=", 1500, entries=100_000),
+    Target("acknowledged_lost", "<=", 0),
+    Target("acknowledged_doubled", "<=", 0),
 )
 """In the order they are shown."""
 PEER_COLUMNS = {

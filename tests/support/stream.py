@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import httpx
@@ -27,13 +28,24 @@ class Refusal(NamedTuple):
 
 
 class Stream:
-    """Clients that send one turn after another until told to stop."""
+    """Clients that send one turn after another until told to stop.
 
-    def __init__(self, url: str, timeout_seconds: float = 5) -> None:
+    Parameters
+    ----------
+    url
+        Where to.
+    timeout_seconds
+        How long a client waits for an answer.
+    pause_seconds
+        How long it waits after one, so that turns need not come faster than they are written.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float = 5, pause_seconds: float = 0) -> None:
         self.acknowledged: dict[str, str] = {}
         self.refused: Counter[Refusal] = Counter()
         self._url = url
         self._timeout = timeout_seconds
+        self._pause = pause_seconds
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._send, args=(n,)) for n in range(4)]
 
@@ -62,22 +74,56 @@ class Stream:
                     continue
                 if answer.status_code == httpx.codes.ACCEPTED:
                     self.acknowledged[name] = answer.json()["operation_id"]
+                    time.sleep(self._pause)
                 else:
                     code = str(answer.json().get("code"))
                     self.refused[Refusal(answer.status_code, code, "retry-after" in answer.headers)] += 1
                     time.sleep(0.05)
 
 
-def check_all_there_once(server: Server, acknowledged: dict[str, str], others: int = 0) -> None:
+class Outcome(NamedTuple):
+    """What became of the turns of a stream, once nothing waits any more."""
+
+    acknowledged: int
+    """Turns that were acknowledged."""
+    lost: int
+    """Of these, those that no entry cites."""
+    doubled: int
+    """Turns that more than one entry cites."""
+    failed: int
+    """Operations that did not succeed."""
+    entries: int
+    """Entries in the whole store."""
+    turns: int
+    """Turns in the whole store."""
+    cited: int
+    """Turns of the stream that entries cite, those included whose answer got lost."""
+    pending: int
+    """Turns that still wait."""
+
+
+def settle(server: Server, acknowledged: Mapping[str, str], within: float = 60) -> Outcome:
+    """Wait until every operation has ended, and count."""
+    with server.client() as client:
+        ended = [finish(client, operation, within) for operation in set(acknowledged.values())]
+        found = list_sources(client, USER)
+        status = client.get("/v1/status").json()
+    return Outcome(
+        acknowledged=len(acknowledged),
+        lost=len(set(acknowledged) - set(found)),
+        doubled=len(found) - len(set(found)),
+        failed=sum(operation["state"] != "Succeeded" for operation in ended),
+        entries=status["entries"],
+        turns=status["turns"],
+        cited=len(found),
+        pending=status["pending_turns"] or 0,
+    )
+
+
+def check_all_there_once(server: Server, acknowledged: Mapping[str, str], others: int = 0) -> None:
     """Every acknowledged turn is the source of one entry, every operation has ended well, and nothing waits; beside
     them there are so many turns of others.
     """
-    with server.client() as client:
-        for operation in set(acknowledged.values()):
-            assert finish(client, operation)["state"] == "Succeeded"
-        found = list_sources(client, USER)
-        assert not set(acknowledged) - set(found), "an acknowledged turn is lost"
-        assert len(found) == len(set(found)), "a turn is there twice"
-        status = client.get("/v1/status").json()
-        assert status["entries"] == status["turns"] == len(found) + others
-        assert status["pending_turns"] in (0, None)
+    outcome = settle(server, acknowledged)
+    assert (outcome.lost, outcome.doubled, outcome.failed, outcome.pending) == (0, 0, 0, 0), outcome
+    assert outcome.entries == outcome.turns == outcome.cited + others, outcome
