@@ -118,7 +118,7 @@ class WritePathStatus(StatusPart):
     """The last proof that what is written is found: a turn of the service's own, searched back and removed."""
 
     last_success_time: Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
-    """When a turn was last found; told anew once an hour while all is well."""
+    """When a turn was last found; told anew once a day, while the condition WritePathHealthy says that all is well."""
     latency_milliseconds: Annotated[int, Field(ge=0)] = 0
     """How long that turn took, from before it was accepted until it was gone again."""
 

@@ -60,15 +60,15 @@ def test_a_suspended_store_has_no_write_path() -> None:
     assert verdict(pod(9999), suspended=True)[:2] == (None, "Suspended")
 
 
-def test_successes_are_told_once_an_hour() -> None:
+def test_successes_are_told_once_a_day() -> None:
     def told(ago: float, previous: dict[str, Any]) -> dict[str, Any] | None:
         return write_path_status(read_write_path([pod(ago)]), previous, NOW)
 
-    first = told(3599, {})
-    assert first == {"lastSuccessTime": "2026-03-01T11:00:01Z", "latencyMilliseconds": 700}
+    first = told(300, {})
+    assert first == {"lastSuccessTime": "2026-03-01T11:55:00Z", "latencyMilliseconds": 700}
     assert told(0, {"writePath": first}) == first
-    assert told(3599, {"writePath": first}) == first
-    later = told(0, {"writePath": {**(first or {}), "lastSuccessTime": "2026-03-01T11:00:00Z"}})
+    assert told(0, {"writePath": {**(first or {}), "lastSuccessTime": "2026-02-28T12:00:01Z"}}) != told(0, {})
+    later = told(0, {"writePath": {**(first or {}), "lastSuccessTime": "2026-02-28T12:00:00Z"}})
     assert later == {"lastSuccessTime": "2026-03-01T12:00:00Z", "latencyMilliseconds": 700}
     assert write_path_status(None, {"writePath": first}, NOW) == first
     assert write_path_status(None, {}, NOW) is None
