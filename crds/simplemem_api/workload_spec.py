@@ -100,7 +100,8 @@ class EmbeddingSpec(Part):
     dimension: Annotated[int, Field(ge=1, le=65536)] | None = None
     """Length of the vectors, for a model the catalogue does not know. Immutable."""
     device: Device | None = None
-    """Where texts are embedded; default: the tier's own."""
+    """Where texts are embedded; API is a provider's model, called with the keys of llm.secretName or at llm.apiBase;
+    default: the tier's own."""
     weights: Weights | None = None
     """Where the weights lie; default: in the image (all-MiniLM-L6-v2), else the hub, cached on the data volume."""
     gpu: GpuSpec | None = None
