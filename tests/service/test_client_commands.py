@@ -115,6 +115,8 @@ def test_the_status_is_shown(server: Server) -> None:
     shown = run("status", url=server.url)
     assert shown.returncode == 0
     assert all(word in shown.stdout for word in ("team-a/notes", "all-MiniLM-L6-v2", "entries", "storage"))
+    assert "cost.monthly_usd" in shown.stdout
+    assert "{" not in shown.stdout
     assert json.loads(run("status", "--json", url=server.url).stdout)["ready"] is True
 
 

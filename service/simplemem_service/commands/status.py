@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -27,8 +29,17 @@ def run(options: argparse.Namespace) -> int:
     console.print(checks)
     if readiness["ready"]:
         table = Table("figure", "value", title=f"{status['namespace']}/{status['name']}", title_justify="left")
-        for name, value in status.items():
+        for name, value in flatten(status):
             if value is not None and name not in ("name", "namespace"):
                 table.add_row(name, Text(str(value)))
         console.print(table)
     return exits.DONE if readiness["ready"] else exits.FAILED
+
+
+def flatten(status: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The figures one by one, those of a group as `group.figure`; lists of objects are for programs (pure)."""
+    for name, value in status.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{key}", inner) for key, inner in flatten(value))
+        elif not (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
+            yield name, value
