@@ -114,8 +114,9 @@ function costs({ spend, cost, tier, use }) {
 /** How much of what the tier is for is used, as `4,200 of 10,000`. */
 function share(use, what) {
   if (!use) return null;
-  const used = count(use[`${what}_per_month`]) ?? "not known yet";
+  const used = count(use[`${what}_per_month`]);
   const most = count(use[`tier_${what}`]);
+  if (used === null) return most && `up to ${most}`;
   return most ? `${used} of ${most}` : used;
 }
 
