@@ -151,7 +151,13 @@ def test_no_secret_stays_in_a_text(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["context_tokens: 36", "llm_tokens_total{model=x} 5", "secretName llm-keys", "GET http://notes:80/v1/status 200"],
+    [
+        "context_tokens: 36",
+        "llm_tokens_total{model=x} 5",
+        "secretName llm-keys",
+        '{"secret": {"name": "x"}}',
+        "GET http://notes:80/v1/status 200",
+    ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert clean_text(text) == text

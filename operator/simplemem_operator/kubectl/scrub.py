@@ -25,7 +25,7 @@ _PATTERNS = (
     (re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+"), REMOVED),
     (
         re.compile(
-            r'(?i)("?[\w-]*(?:token|passw(?:or)?d|secret|api[_-]?key|access[_-]?key)"?\s*[:=]\s*)("[^"]+"|[^\s",}]+)'
+            r'(?i)("?[\w-]*(?:token|passw(?:or)?d|secret|api[_-]?key|access[_-]?key)"?\s*[:=]\s*)("[^"]+"|[^\s",{}\[\]]+)'
         ),
         rf'\1"{REMOVED}"',
     ),
