@@ -9,6 +9,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 
 from simplemem_api.memory_spec import LexicalEngine, LlmMode, When
 from simplemem_api.resolved import ResolvedBackup, ResolvedS3, ResolvedStore, StorageKind
@@ -170,64 +171,77 @@ def create_parts(
     """
     blobs = blobs or create_blobs(config)
     storage, lease = _create_storage(config, blobs)
-    jobs = Jobs(blobs, storage)
-    journal = former.journal if former is not None else Journal(blobs)
-    if budget is None:
-        budget = former.budget if former is not None else create_budget(config, blobs)
-    model = former.model if former is not None else None
-    worker = None
-    if former is None and budget is not None and config.store.llm.mode is LlmMode.MODEL:
-        model = _create_model(config, budget, metrics)
-    if config.role.ingests:
-        reembedder = Reembedder(storage, blobs, pool.get, lease.check) if pool is not None else None
-        replies = BlobCache(blobs)
-        compressor = _create_compressor(config.store, embedding, model, replies, metrics)
-        workers = config.store.compression.workers
-        worker = Worker(
-            journal,
-            storage,
-            compressor,
-            lease,
-            metrics,
-            blobs=blobs,
-            embedding=embedding,
-            model=model if config.store.synthesis.mode is LlmMode.MODEL else None,
-            workers=workers,
-            reembedder=reembedder,
-        )
-        worker.erase_hooks.append(replies.forget_user)
-        worker.sweeps.append(embedding.sweep if pool is None else pool.sweep)
-        backup = config.store.backup
-        if backup is not None:
-            worker.add_chore(_create_backup_job(config.store, backup, storage, blobs, lease.check))
-    follower = plain = None
-    retriever: AnyRetriever | None = None
-    if config.role.serves:
-        catalogue = Catalogue()
-        follower = Follower(storage, _create_lexical(config), VectorIndex(), catalogue)
-        follower.on_removed = embedding.forget if pool is None else pool.forget
-        plain = Retriever(embedding, follower)
-        retriever = _create_retriever(config.store, embedding, plain, model)
-        if isinstance(embedding, CachedEmbedding):
-            retriever = _create_cached(config, retriever, embedding, follower, metrics=metrics, generation=generation)
-    return Parts(
+    budget = budget or (former.budget if former is not None else create_budget(config, blobs))
+    model = former.model if former is not None else _create_model(config, budget, metrics)
+    parts = Parts(
         config.store,
         blobs,
         storage,
-        journal,
-        follower,
-        retriever,
-        worker,
+        former.journal if former is not None else Journal(blobs),
+        follower=None,
+        retriever=None,
+        worker=None,
         model=model,
         budget=budget,
-        jobs=jobs,
+        jobs=Jobs(blobs, storage),
         generation=generation,
-        plain=plain,
     )
+    if config.role.ingests:
+        worker = _create_worker(config, parts, embedding, metrics, storage=storage, lease=lease, pool=pool)
+        parts = replace(parts, worker=worker)
+    if config.role.serves:
+        parts = _with_views(config, parts, embedding, metrics, pool)
+    return parts
 
 
-def _create_model(config: Config, budget: Budget, metrics: Metrics) -> LanguageModel:
+def _with_views(
+    config: Config, parts: Parts, embedding: Embedding, metrics: Metrics, pool: EmbeddingPool | None
+) -> Parts:
+    """The parts with what answers questions."""
+    follower = Follower(parts.storage, _create_lexical(config), VectorIndex(), Catalogue())
+    follower.on_removed = embedding.forget if pool is None else pool.forget
+    plain = Retriever(embedding, follower)
+    retriever = _create_retriever(config.store, embedding, plain, parts.model)
+    if isinstance(embedding, CachedEmbedding):
+        retriever = _create_cached(config, retriever, embedding, follower, metrics=metrics, generation=parts.generation)
+    return replace(parts, follower=follower, retriever=retriever, plain=plain)
+
+
+def _create_worker(
+    config: Config,
+    parts: Parts,
+    embedding: Embedding,
+    metrics: Metrics,
+    *,
+    storage: LanceStorage,
+    lease: Lease,
+    pool: EmbeddingPool | None,
+) -> Worker:
+    store, blobs = config.store, parts.blobs
+    replies = BlobCache(blobs)
+    worker = Worker(
+        parts.journal,
+        storage,
+        _create_compressor(store, embedding, parts.model, replies, metrics),
+        lease,
+        metrics,
+        blobs=blobs,
+        embedding=embedding,
+        model=parts.model if store.synthesis.mode is LlmMode.MODEL else None,
+        workers=store.compression.workers,
+        reembedder=Reembedder(storage, blobs, pool.get, lease.check) if pool is not None else None,
+    )
+    worker.erase_hooks.append(replies.forget_user)
+    worker.sweeps.append(embedding.sweep if pool is None else pool.sweep)
+    if store.backup is not None:
+        worker.add_chore(_create_backup_job(store, store.backup, storage, blobs, lease.check))
+    return worker
+
+
+def _create_model(config: Config, budget: Budget | None, metrics: Metrics) -> LanguageModel | None:
     llm = config.store.llm
+    if budget is None or llm.mode is not LlmMode.MODEL:
+        return None
     client = LiteLlmClient(llm.api_base, config.llm_timeout_seconds)
     return Router(client, llm.models, llm.routing, budget, metrics, calls_per_minute=config.llm_calls_per_minute)
 
