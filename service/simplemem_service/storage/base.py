@@ -105,7 +105,8 @@ class Storage(ABC):
     async def fence(self) -> None:
         """Make the commits fail that a writer before has begun, where it may still live; for who has taken over.
 
-        `LeaseLostError` if another process does the same.
+        `LeaseLostError` if another process does the same, `StorageUnavailableError` also if the store has gone over to
+        other tables since it was opened.
         """
 
     @abstractmethod

@@ -20,14 +20,14 @@ from lancedb.query import ColumnOrdering
 from typing_extensions import override
 
 from simplemem_service.constants import SIZE_INTERVAL_FACTOR
-from simplemem_service.errors import IdentityMismatchError
+from simplemem_service.errors import IdentityMismatchError, StorageUnavailableError
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
 from simplemem_service.models.query import EntryFilter
 from simplemem_service.storage import filters, history_schema, schema
 from simplemem_service.storage.base import Changes, StoreCounts, StoreIdentity
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.fence import fence
-from simplemem_service.storage.identity import confirm_identity
+from simplemem_service.storage.identity import confirm_identity, read_identity
 from simplemem_service.storage.lance_changes import read_changes
 from simplemem_service.storage.lance_edits import ALL_TABLES, ENTRIES, HISTORY, KEYS_AT_ONCE, TURNS, LanceEdits
 from simplemem_service.storage.lance_errors import converted
@@ -125,12 +125,18 @@ class LanceStorage(LanceEdits):
         if not self._is_bucket:
             # The lock on a volume goes with its process, and with it all that was on its way.
             return
+        await self._check_generation()
         async with converted():
             for name in ALL_TABLES:
                 await fence(await self._table(name, "write"))
             async with self.sides.lock:
                 for table in self.sides.tables.values():
                     await fence(table)
+
+    async def _check_generation(self) -> None:
+        identity = await read_identity(self._blobs)
+        if self._identity is not None and identity is not None and identity.generation != self._identity.generation:
+            raise StorageUnavailableError("the store has gone over to other vectors; it is being opened again")
 
     @override
     async def maintain(self) -> None:

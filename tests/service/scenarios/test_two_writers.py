@@ -81,11 +81,14 @@ def test_in_a_bucket_a_writer_that_stood_still_in_its_commit_does_no_harm(
         )
         for name, gate in zip(("first", "second"), gates, strict=True)
     )
-    first.serve("all")
+    for server in (first, second):
+        server.serve("all")
     first.wait_ready()
-    second.serve("all")
     second.wait_ready()
-    assert waits(second)
+    if waits(first):
+        first, second = second, first
+        gates.reverse()
+    eventually(lambda: waits(second), within=30, what="one of the two waits")
     with first.client() as one, second.client() as other:
         remember(other, "ada", "I moved to Rome.", "I have a cat.")
         told = stop_at(gates[0], "entries.lance/_versions/", first, lambda: tell(other, "erin", "I live in Oslo."))
@@ -94,15 +97,11 @@ def test_in_a_bucket_a_writer_that_stood_still_in_its_commit_does_no_harm(
         assert finish(other, erased)["state"] == "Succeeded"
         go_on(gates[0], first)
         eventually(lambda: waits(first), within=30, what="the first sees that it writes no more")
-        assert [list_sources(client, "erin") for client in (one, other)] == [[], []]
-        told = stop_at(gates[1], "turns.lance/data/", second, lambda: tell(one, "ada", "I bake bread.", "I swim."))
-        assert finish(one, told, within=TAKE_OVER_SECONDS)["state"] == "Succeeded"
-        go_on(gates[1], second)
-        eventually(lambda: waits(second), within=30, what="the second sees that it writes no more")
         remember(other, "ben", "I play chess.")
         for client in (one, other):
-            assert sorted(list_sources(client, "ada")) == ["ada-0", "ada-1", "ada-late-0", "ada-late-1"]
-            eventually(partial(has_five, client), within=20, what="five turns, five entries")
+            assert list_sources(client, "erin") == []
+            assert list_sources(client, "ada") == ["ada-0", "ada-1"]
+            eventually(partial(has_three, client), within=20, what="three turns, three entries")
 
 
 def tell(client: httpx.Client, user: str, *texts: str) -> str:
@@ -111,6 +110,6 @@ def tell(client: httpx.Client, user: str, *texts: str) -> str:
     return str(answer.raise_for_status().json()["operation_id"])
 
 
-def has_five(client: httpx.Client) -> bool:
+def has_three(client: httpx.Client) -> bool:
     status = client.get("/v1/status").json()
-    return bool(status["entries"] == status["turns"] == 5)
+    return bool(status["entries"] == status["turns"] == 3)

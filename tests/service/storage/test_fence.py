@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from simplemem_service.errors import LeaseLostError
+from simplemem_service.errors import LeaseLostError, StorageUnavailableError
 from simplemem_service.models.query import EntryFilter
 from simplemem_service.models.revision import ChangeKind, Revision
 from simplemem_service.storage import maintenance
 from simplemem_service.storage.base import StoreIdentity
 from simplemem_service.storage.fence import fence
+from simplemem_service.storage.identity import advance_identity
 from simplemem_service.storage.lance import LanceStorage
 from simplemem_service.storage.s3_blobs import S3BlobStore
 from tests.support.bucket import BUCKET, BucketServer
@@ -117,6 +119,15 @@ async def test_the_writer_before_may_write_again_when_it_takes_over(writers: lis
     await writers[0].fence()
     await writers[0].add_entries([make_entry(4)])
     assert await texts(writers[0]) == [f"text {number}" for number in range(5)]
+
+
+async def test_who_missed_that_the_store_went_over_to_other_vectors_does_not_write(
+    writers: list[LanceStorage],
+) -> None:
+    blobs = writers[1]._blobs
+    assert await advance_identity(blobs, replace(TINY, generation=1, table="entries-1"))
+    with pytest.raises(StorageUnavailableError, match="gone over to other vectors"):
+        await writers[1].fence()
 
 
 class Interrupted:
