@@ -9,7 +9,6 @@ from simplemem_api.storage_spec import DeletionPolicy, S3StorageClass
 
 def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
     """What the store asks for and this version does not do yet, as users read it, in the order of the spec."""
-    retention = store.retention
     has_rules = store.llm.mode is LlmMode.RULES
     asked = (
         (
@@ -23,7 +22,6 @@ def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
         (has_rules and store.synthesis.mode is LlmMode.MODEL, "synthesis.mode Model (llm.mode is Rules)"),
         (has_rules and store.retrieval.planning is not When.NEVER, "retrieval.planning (llm.mode is Rules)"),
         (has_rules and store.retrieval.reflection is not When.NEVER, "retrieval.reflection (llm.mode is Rules)"),
-        (retention.max_age_days is not None or retention.unused_days is not None, "retention"),
     )
     return tuple(name for is_asked, name in asked if is_asked)
 

@@ -156,9 +156,9 @@ class RetentionSpec(Part):
     """What is forgotten."""
 
     max_age_days: Annotated[int, Field(ge=1, le=36500)] | None = None
-    """Age at which an entry goes, in days."""
+    """Age at which an entry goes, in days since the store first held it; removed like by a caller, with its turns."""
     unused_days: Annotated[int, Field(ge=1, le=36500)] | None = None
-    """Time without being found after which an entry goes, in days."""
+    """Time without being found by a search after which an entry goes, in days; counted from when this was first set."""
 
 
 USD_PATTERN = r"^[0-9]{1,7}(\.[0-9]{1,2})?$"

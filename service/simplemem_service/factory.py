@@ -42,6 +42,8 @@ from simplemem_service.index.vector_index import VectorIndex
 from simplemem_service.ingest.journal import Journal
 from simplemem_service.ingest.reembed import Reembedder
 from simplemem_service.ingest.reembed_jobs import Jobs
+from simplemem_service.ingest.retention import Retention
+from simplemem_service.ingest.used_days import UsedDays
 from simplemem_service.ingest.worker import Worker
 from simplemem_service.llm.base import LanguageModel
 from simplemem_service.llm.budget import Budget
@@ -173,19 +175,8 @@ def create_parts(
     storage, lease = _create_storage(config, blobs)
     budget = budget or (former.budget if former is not None else create_budget(config, blobs))
     model = former.model if former is not None else _create_model(config, budget, metrics)
-    parts = Parts(
-        config.store,
-        blobs,
-        storage,
-        former.journal if former is not None else Journal(blobs),
-        follower=None,
-        retriever=None,
-        worker=None,
-        model=model,
-        budget=budget,
-        jobs=Jobs(blobs, storage),
-        generation=generation,
-    )
+    journal, jobs = former.journal if former is not None else Journal(blobs), Jobs(blobs, storage)
+    parts = Parts(config.store, blobs, storage, journal, None, None, None, model, budget, jobs, generation)
     if config.role.ingests:
         worker = _create_worker(config, parts, embedding, metrics, storage=storage, lease=lease, pool=pool)
         parts = replace(parts, worker=worker)
@@ -204,7 +195,10 @@ def _with_views(
     retriever = _create_retriever(config.store, embedding, plain, parts.model)
     if isinstance(embedding, CachedEmbedding):
         retriever = _create_cached(config, retriever, embedding, follower, metrics=metrics, generation=parts.generation)
-    return replace(parts, follower=follower, retriever=retriever, plain=plain)
+    used = parts.used
+    if used is None and config.store.retention.unused_days is not None:
+        used = UsedDays(parts.blobs)
+    return replace(parts, follower=follower, retriever=retriever, used=used, plain=plain)
 
 
 def _create_worker(
@@ -233,6 +227,7 @@ def _create_worker(
     )
     worker.erase_hooks.append(replies.forget_user)
     worker.sweeps.append(embedding.sweep if pool is None else pool.sweep)
+    worker.add_chore(Retention(storage, parts.journal, blobs, metrics, store.retention, check=lease.check))
     if store.backup is not None:
         worker.add_chore(_create_backup_job(store, store.backup, storage, blobs, lease.check))
     return worker

@@ -116,6 +116,8 @@ class Service:
         if self.usage is not None:
             await self.usage.flush()
         if self.parts is not None:
+            if self.parts.used is not None:
+                await self.parts.used.flush()
             if self.parts.retriever is not None:
                 await asyncio.to_thread(self.parts.retriever.close)
             await self.parts.storage.close()
@@ -198,6 +200,8 @@ class Service:
             self._spawn(self._warm_up(parts.model))
         self.usage = Usage(parts.blobs, self.metrics, f"{socket.gethostname()}-{self.config.role}")
         self._spawn(self.usage.run())
+        if parts.used is not None:
+            self._spawn(parts.used.run())
         self._spawn(self._measure())
         if self.canary is not None:
             self._spawn(self.canary.run())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simplemem_service.cache.cached_retriever import AnyRetriever
     from simplemem_service.index.follow import Follower
     from simplemem_service.ingest.reembed_jobs import Jobs
+    from simplemem_service.ingest.used_days import UsedDays
     from simplemem_service.ingest.worker import Worker
     from simplemem_service.pipeline.retrieve import Retriever
 
@@ -42,10 +43,12 @@ class Parts:
     model: LanguageModel | None = None
     """The language models; None in Rules mode."""
     budget: Budget | None = None
-    """What they cost and may cost; None in Rules mode."""
+    """What they, and a provider's embedding model, cost and may cost; None where neither is called."""
     jobs: Jobs | None = None
     """Re-embeddings; None where the parts were made without a way to load another model."""
     generation: int = 0
     """The store's generation that these parts answer with."""
+    used: UsedDays | None = None
+    """Notes what is found, where the store forgets what is not, in roles that answer questions."""
     plain: Retriever | None = None
     """Answers without language models and caches, in roles that answer questions."""

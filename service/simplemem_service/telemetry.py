@@ -39,6 +39,9 @@ class Metrics:
             buckets=DENSITIES,
         )
         self.failed_operations_total = self._counter("failed_operations", "Operations that ended Failed.")
+        self.forgotten_entries_total = self._counter(
+            "forgotten_entries", "Entries removed by a rule of the MemoryStore's retention.", ("rule",)
+        )
         self.damaged_segments_total = self._counter("damaged_segments", "Journal segments set aside as damaged.")
         self.entries = self._gauge("entries", "Entries in the table.")
         self.turns = self._gauge("turns", "Turns in the table.")

@@ -77,7 +77,9 @@ def test_without_a_list_only_the_own_namespace_may_reach_the_port() -> None:
 
 def test_what_is_not_in_force_is_named() -> None:
     store = resolved(backup={"s3": {"bucket": "abc"}}, budget={"monthlyUSD": "5"}, retention={"unusedDays": 9})
-    assert not_in_force(store) == ("retention",)
+    assert not_in_force(store) == ()
+    kept = resolved(storage={"s3": {"bucket": "abc", "credentialsSecretName": "s"}, "deletionPolicy": "Delete"})
+    assert not_in_force(kept) == ("storage.deletionPolicy Delete on S3 (objects stay)",)
     assert not_in_force(resolved()) == ()
     without_a_model = resolved(retrieval={"planning": "Auto", "reflection": "Always"})
     assert not_in_force(without_a_model) == (

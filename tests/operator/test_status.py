@@ -107,8 +107,8 @@ def test_a_reason_that_nobody_knows_is_passed_on_as_words_only() -> None:
 
 
 def test_what_is_not_in_force_is_named_while_ready() -> None:
-    ready = ready_of(status_of(healthy(), retention={"unusedDays": 9}))
-    assert ready["message"] == "the store answers; not yet in force: retention"
+    ready = ready_of(status_of(healthy(), retrieval={"planning": "Auto"}))
+    assert ready["message"] == "the store answers; not yet in force: retrieval.planning (llm.mode is Rules)"
 
 
 def test_a_failed_pass_says_why() -> None:

@@ -69,6 +69,9 @@ async def find(service: Service, parts: Parts, query: Query) -> Retrieved:
     service.searches += 1
     try:
         with service.metrics.retrieve_seconds.time():
-            return await parts.retriever.retrieve(query)
+            found = await parts.retriever.retrieve(query)
+        if parts.used is not None:
+            parts.used.note(hit.entry.entry_id for hit in found.hits)
+        return found
     finally:
         service.searches -= 1

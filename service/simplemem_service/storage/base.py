@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
@@ -120,6 +121,10 @@ class Storage(ABC):
     @abstractmethod
     async def list_entries(self, where: EntryFilter, *, after: int, limit: int) -> list[Entry]:
         """Entries matching a filter whose position is greater than `after`, by ascending position."""
+
+    @abstractmethod
+    async def entries_created_before(self, when: datetime, *, after: int, limit: int) -> list[Entry]:
+        """Entries that the store first held before a time and whose position is greater than `after`, by position."""
 
     @abstractmethod
     async def last_entries(self, user_id: str, session_id: str, limit: int) -> list[Entry]:

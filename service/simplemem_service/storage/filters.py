@@ -7,7 +7,7 @@ lancedb 0.40 leaves two quotes in a row, and a quote after a backslash, as they 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from lancedb.expr import col, lit
 
@@ -63,6 +63,11 @@ def changed_after(version: int) -> str:
 def created_after(version: int) -> str:
     """The SQL of "the row was first written after that version of the table"."""
     return str((col("_row_created_at_version") > lit(version)).to_sql())
+
+
+def created_before(when: datetime, *, after: int) -> str:
+    """The SQL of "the store first held the entry before a time, and its position is above `after`"."""
+    return f"{(col('created_at') < lit(when.astimezone(UTC))).to_sql()} AND {above('position', after)}"
 
 
 def below(column: str, value: int) -> str:

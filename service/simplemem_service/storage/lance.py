@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import lancedb
@@ -155,6 +156,10 @@ class LanceStorage(LanceEdits):
     async def list_entries(self, where: EntryFilter, *, after: int, limit: int) -> list[Entry]:
         predicate = without_own(where.user_id, filters.entry_predicate(where, after=after))
         return await self._select(predicate, ascending=True, limit=limit)
+
+    @override
+    async def entries_created_before(self, when: datetime, *, after: int, limit: int) -> list[Entry]:
+        return await self._select(filters.created_before(when, after=after), ascending=True, limit=limit)
 
     @override
     async def last_entries(self, user_id: str, session_id: str, limit: int) -> list[Entry]:
