@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -43,6 +44,8 @@ class Stream:
     def __init__(self, url: str, timeout_seconds: float = 5, pause_seconds: float = 0) -> None:
         self.acknowledged: dict[str, str] = {}
         self.refused: Counter[Refusal] = Counter()
+        # Of its own, since a turn with an id that was given before is the same turn.
+        self._name = uuid.uuid4().hex[:8]
         self._url = url
         self._timeout = timeout_seconds
         self._pause = pause_seconds
@@ -63,7 +66,7 @@ class Stream:
         with httpx.Client(base_url=self._url, timeout=self._timeout) as client:
             while not self._stop.is_set():
                 number += 1
-                name = f"{id(self)}-{sender}-{number}"
+                name = f"{self._name}-{sender}-{number}"
                 turn = {"id": name, "speaker": "Ada", "text": f"Parcel {name} arrived at shelf {number * 7}."}
                 body = {"user_id": USER, "session_id": f"s{sender}", "turns": [turn]}
                 try:
