@@ -94,7 +94,7 @@ class Outcome(NamedTuple):
     doubled: int
     """Turns that more than one entry cites."""
     failed: int
-    """Operations that did not succeed."""
+    """Operations that did not succeed, or that nobody knows any more."""
     entries: int
     """Entries in the whole store."""
     turns: int
@@ -108,19 +108,26 @@ class Outcome(NamedTuple):
 def settle(server: Server, acknowledged: Mapping[str, str], within: float = 60) -> Outcome:
     """Wait until every operation has ended, and count."""
     with server.client() as client:
-        ended = [finish(client, operation, within) for operation in set(acknowledged.values())]
+        ended = [_end(client, operation, within) for operation in set(acknowledged.values())]
         found = list_sources(client, USER)
         status = client.get("/v1/status").json()
     return Outcome(
         acknowledged=len(acknowledged),
         lost=len(set(acknowledged) - set(found)),
         doubled=len(found) - len(set(found)),
-        failed=sum(operation["state"] != "Succeeded" for operation in ended),
+        failed=sum(state != "Succeeded" for state in ended),
         entries=status["entries"],
         turns=status["turns"],
         cited=len(found),
         pending=status["pending_turns"] or 0,
     )
+
+
+def _end(client: httpx.Client, operation: str, within: float) -> str:
+    try:
+        return str(finish(client, operation, within)["state"])
+    except httpx.HTTPStatusError as error:
+        return f"HTTP {error.response.status_code}"
 
 
 def check_all_there_once(server: Server, acknowledged: Mapping[str, str], others: int = 0) -> None:
