@@ -22,11 +22,12 @@ BATCH_MAX_SEGMENTS = 256
 SYNTHESIS_PASSES = 20
 """Passes of a writer that is never idle between two steps of stage 2: a share of some hundredths of its time."""
 JOURNAL_POLL = timedelta(milliseconds=500)
-"""How often an idle worker looks for segments of other pods; each look at a bucket is a request that costs."""
+"""How often an idle worker looks for segments of other pods; of a bucket, whether a bell was rung."""
 INDEX_POLL = timedelta(milliseconds=300)
 """How often a pod looks for a new version of the table while versions follow each other."""
 INDEX_POLL_IDLE = timedelta(seconds=1)
-"""How often it looks at the least, when nothing has been written for a while and nobody waits."""
+"""How often it looks at the least, when nothing has been written for a while and nobody waits; of a bucket, whether a
+bell was rung (`storage/bells.py`)."""
 GENERATION_POLL = timedelta(seconds=5)
 """How often a pod looks whether a re-embedding has moved the store on: one small request, 1 cent a day in a bucket."""
 FORMER_PARTS_KEPT = timedelta(seconds=30)
@@ -75,11 +76,15 @@ SCALAR_INDEX_ROWS = 5_000
 STORAGE_TIMEOUT = timedelta(seconds=10)
 """Longest time that one request to the bucket may take, its retries included."""
 STORAGE_CHECK = timedelta(seconds=10)
-"""How often the volume or bucket is probed while it answers."""
+"""How often the volume is probed while it answers."""
+STORAGE_CHECK_BUCKET = timedelta(seconds=30)
+"""How often a bucket is probed while it answers: 45 cents a month; what is read and written tells of it sooner."""
 STORAGE_CHECK_FAILING = timedelta(seconds=1)
 """How often it is probed while it does not."""
 STATISTICS_INTERVAL = timedelta(seconds=5)
-"""How often figures for status and metrics are read."""
+"""How often figures for status and metrics are read, of a bucket only where the tables were written since."""
+STATISTICS_BUCKET = timedelta(minutes=2)
+"""How often they are read of a bucket all the same: three listings, 33 cents a month."""
 SIZE_INTERVAL_FACTOR = 100
 """Pause between two measurements of the store's size, in times of what one takes: listing all files of a large store
 must not cost more than a hundredth of a core."""

@@ -61,6 +61,7 @@ from simplemem_service.pipeline.llm_compress import LlmCompressor
 from simplemem_service.pipeline.planned_retrieve import PlannedRetriever
 from simplemem_service.pipeline.recipe import Recipe
 from simplemem_service.pipeline.retrieve import Retriever
+from simplemem_service.storage.bells import JOURNAL_BELL, TABLES_BELL, AlwaysRinging, Bell, BucketBell
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.lance import LanceStorage
 from simplemem_service.storage.lance_raw import RawTables
@@ -175,14 +176,21 @@ def create_parts(
     storage, lease = _create_storage(config, blobs)
     budget = budget or (former.budget if former is not None else create_budget(config, blobs))
     model = former.model if former is not None else _create_model(config, budget, metrics)
-    journal, jobs = former.journal if former is not None else Journal(blobs), Jobs(blobs, storage)
-    parts = Parts(config.store, blobs, storage, journal, None, None, None, model, budget, jobs, generation)
+    bell = BucketBell(blobs, TABLES_BELL) if isinstance(blobs, S3BlobStore) else AlwaysRinging()
+    journal = former.journal if former is not None else Journal(blobs, bell=_journal_bell(config, blobs))
+    jobs, used = Jobs(blobs, storage), former.used if former is not None else None
+    parts = Parts(config.store, blobs, storage, journal, None, None, None, model, budget, jobs, generation, bell, used)
     if config.role.ingests:
         worker = _create_worker(config, parts, embedding, metrics, storage=storage, lease=lease, pool=pool)
         parts = replace(parts, worker=worker)
     if config.role.serves:
         parts = _with_views(config, parts, embedding, metrics, pool)
     return parts
+
+
+def _journal_bell(config: Config, blobs: BlobStore) -> Bell | None:
+    """What is rung for the writer, where it is another process."""
+    return BucketBell(blobs, JOURNAL_BELL) if isinstance(blobs, S3BlobStore) and not config.role.ingests else None
 
 
 def _with_views(
@@ -223,6 +231,7 @@ def _create_worker(
         embedding=embedding,
         model=parts.model if store.synthesis.mode is LlmMode.MODEL else None,
         workers=store.compression.workers,
+        bell=BucketBell(blobs, JOURNAL_BELL) if isinstance(blobs, S3BlobStore) else None,
         reembedder=Reembedder(storage, blobs, pool.get, lease.check) if pool is not None else None,
     )
     worker.erase_hooks.append(replies.forget_user)

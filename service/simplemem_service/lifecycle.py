@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from simplemem_api.conditions import Reason
@@ -26,8 +27,10 @@ from simplemem_service.constants import (
     INDEX_LEAST_PAUSE,
     INDEX_POLL,
     INDEX_POLL_IDLE,
+    STATISTICS_BUCKET,
     STATISTICS_INTERVAL,
     STORAGE_CHECK,
+    STORAGE_CHECK_BUCKET,
     STORAGE_CHECK_FAILING,
     TOKEN_REFRESH,
 )
@@ -90,6 +93,7 @@ class Service:
         self.encoded = Rate()
         self.counts = StoreCounts(entries=0, turns=0, size_bytes=0)
         self._worker: Worker | None = None
+        self._commits = 0
         self._look_after = 0.0
         self._awaited = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -209,10 +213,15 @@ class Service:
     def _start_worker(self, parts: Parts) -> None:
         self._worker = parts.worker
         if parts.worker is not None:
-            parts.worker.on_commit = self.hurry
+            parts.worker.on_commit = partial(self._note_commit, parts)
             parts.worker.on_end = self._look_now
             parts.worker.pace.is_busy = lambda: self.searches > 0
             self._spawn(parts.worker.run(self.health))
+
+    def _note_commit(self, parts: Parts) -> None:
+        self._commits += 1
+        self.hurry()
+        parts.bell.ring()
 
     def _look_now(self) -> None:
         """Look at once whether the store has moved on."""
@@ -304,18 +313,31 @@ class Service:
         while True:
             await asyncio.sleep(INDEX_LEAST_PAUSE.total_seconds())
             await wait_at_most(self._awaited, pause.total_seconds())
+            is_awaited = self._awaited.is_set()
             self._awaited.clear()
             await self._keep_up()
+            if not (is_awaited or await self._has_news()):
+                pause = min(1.5 * pause, INDEX_POLL_IDLE)
+                continue
             before = self.index_version
             await self._until("index", self._catch_up)
             pause = INDEX_POLL if self.index_version != before else min(1.5 * pause, INDEX_POLL_IDLE)
+
+    async def _has_news(self) -> bool:
+        """Whether the tables may have been written elsewhere; yes where that cannot be told or matters to nobody."""
+        if self.parts is None or self.parts.follower is None:
+            return True
+        try:
+            return await self.parts.bell.has_rung()
+        except StorageUnavailableError:
+            return True
 
     async def _check_storage(self, blobs: BlobStore) -> None:
         while True:
             try:
                 await blobs.check()
                 self._note_storage()
-                pause = STORAGE_CHECK
+                pause = STORAGE_CHECK_BUCKET if self._is_bucket else STORAGE_CHECK
             except StorageUnavailableError as error:
                 if self.health.fail("storage", storage_reason(is_bucket=self._is_bucket), str(error)):
                     logger.warning("storage refuses", extra={"error": str(error)})
@@ -327,15 +349,20 @@ class Service:
         self.health.succeed("storage", reason, "can be written")
 
     async def _measure(self) -> None:
+        seen, read_at = (-1, -1), 0.0
         while True:
-            if self.parts is not None:
+            written = (self.index_version, self._commits)
+            is_due = not self._is_bucket or written != seen
+            if self.parts is not None and (is_due or time.monotonic() - read_at > STATISTICS_BUCKET.total_seconds()):
+                seen, read_at = written, time.monotonic()
                 try:
                     self.counts = await self.parts.storage.counts()
                     self._vitals.note_lag(self.lag(self.counts.entries))
                     await self._vitals.note_spend(self.parts.budget)
                 except StorageUnavailableError as error:
+                    seen = (-1, -1)
                     logger.debug("figures not read", extra={"error": str(error)})
-                self._publish()
+            self._publish()
             await asyncio.sleep(STATISTICS_INTERVAL.total_seconds())
 
     def _publish(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simplemem_api.resolved import ResolvedStore
@@ -10,6 +10,7 @@ from simplemem_service.ingest.journal import Journal
 from simplemem_service.llm.base import LanguageModel
 from simplemem_service.llm.budget import Budget
 from simplemem_service.storage.base import Storage
+from simplemem_service.storage.bells import AlwaysRinging, Bell
 from simplemem_service.storage.blobs import BlobStore
 
 # For types alone: they bring libraries that take seconds to import, and /livez must answer before.
@@ -48,6 +49,8 @@ class Parts:
     """Re-embeddings; None where the parts were made without a way to load another model."""
     generation: int = 0
     """The store's generation that these parts answer with."""
+    bell: Bell = field(default_factory=AlwaysRinging)
+    """Rings where another process has written the tables."""
     used: UsedDays | None = None
     """Notes what is found, where the store forgets what is not, in roles that answer questions."""
     plain: Retriever | None = None

@@ -31,6 +31,7 @@ class BucketServer:
         self._folder = folder
         (folder / "data" / BUCKET).mkdir(parents=True, exist_ok=True)
         self.port = free_port()
+        self.log = folder / "access.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -39,6 +40,7 @@ class BucketServer:
 
     def start(self) -> None:
         command = [str(self._program), "--access", ACCESS_KEY, "--secret", SECRET_KEY]
+        command += ["--access-log", str(self.log)]
         command += ["--port", f"127.0.0.1:{self.port}", "--quiet", "posix", str(self._folder / "data")]
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
@@ -55,6 +57,12 @@ class BucketServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def requests(self) -> list[tuple[str, str]]:
+        """Every request so far: the call, as in `s3_HeadObject`, and the object or the listing's query."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        words = [line.split("] ", 1)[1].split(" ") for line in lines if "] " in line]
+        return [(word[3], word[4] if word[4] != "-" else word[5]) for word in words]
 
     def place(self, prefix: str, bucket: str = BUCKET) -> ResolvedS3:
         s3 = {"bucket": bucket, "prefix": prefix, "endpoint": self.endpoint}

@@ -51,6 +51,7 @@ from simplemem_service.models.operation import (
     OperationState,
     OperationStatus,
 )
+from simplemem_service.storage.bells import Bell
 from simplemem_service.storage.blobs import BlobStore
 
 OPEN = "journal/open"
@@ -84,12 +85,17 @@ class Journal:
     ----------
     blobs
         Where the segments lie.
+    bell
+        Rung after each segment, for a writer elsewhere; None: the writer is in this process.
     clock_ns
         Nanoseconds since 1970; it may jump, names still ascend within a process.
     """
 
-    def __init__(self, blobs: BlobStore, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, blobs: BlobStore, clock_ns: Callable[[], int] = time.time_ns, *, bell: Bell | None = None
+    ) -> None:
         self._blobs = blobs
+        self._bell = bell
         self._receipts = Receipts(blobs)
         self._clock_ns = clock_ns
         self._instance = uuid.uuid4().hex[:12]
@@ -273,6 +279,8 @@ class Journal:
                     item.accepted.set_exception(error)
             return
         self.appended.set()
+        if self._bell is not None:
+            self._bell.ring()
         for index, item in enumerate(taken):
             if not item.accepted.done():
                 item.accepted.set_result(segments.operation_id(name, index))

@@ -43,6 +43,7 @@ from simplemem_service.models.operation import OperationKind
 from simplemem_service.pipeline.compress import CompressionStage
 from simplemem_service.retry import back_off
 from simplemem_service.storage.base import Storage
+from simplemem_service.storage.bells import AlwaysRinging, Bell
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.lease import Lease
 from simplemem_service.telemetry import Metrics
@@ -84,6 +85,8 @@ class Worker:
         Sessions compressed at the same time.
     clock
         The time that entries are stamped with, aware.
+    bell
+        Rings where turns were accepted elsewhere; None: looking for them costs nothing.
     reembedder
         Goes over to other vectors; None where the store has no way to.
     """
@@ -101,8 +104,11 @@ class Worker:
         model: LanguageModel | None = None,
         workers: int,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        bell: Bell | None = None,
         reembedder: Reembedder | None = None,
     ) -> None:
+        self._bell = bell or AlwaysRinging()
+        self._is_awake = True
         self._journal = journal
         self._storage = storage
         self._lease = lease
@@ -186,6 +192,7 @@ class Worker:
         failures = 0
         try:
             while not self._stopping.is_set():
+                self._is_awake |= self._journal.appended.is_set()
                 self._journal.appended.clear()
                 try:
                     for chore in self._chores:
@@ -227,7 +234,10 @@ class Worker:
     async def run_once(self) -> bool:
         """Work off one batch; False if nothing waits. Raises `LeaseLostError` while another process writes."""
         await self._take_over()
+        if not (self._is_awake or self._journal.appended.is_set() or await self._bell.has_rung()):
+            return False
         names = await self._journal.list_open()
+        self._is_awake = bool(names)
         self._note_pending(names)
         segments = await self._read(names)
         if not segments:
@@ -312,6 +322,7 @@ class Worker:
         self._rememberer.forget()
         self._synthesizer.forget()
         self._positions.forget()
+        self._is_awake = True
 
     def _note_pending(self, names: Sequence[str]) -> None:
         parsed = [parse_segment_name(name) for name in names]

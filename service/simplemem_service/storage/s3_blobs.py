@@ -83,6 +83,10 @@ class S3BlobStore(BlobStore):
             raise self._unavailable(error) from error
         return True
 
+    async def put(self, name: str, data: bytes) -> None:
+        """Write, whatever is there."""
+        await self._guard(obstore.put_async(self._store, name, data, mode="overwrite"))
+
     async def put_if(self, name: str, data: bytes, version: str | None) -> str | None:
         """Write if the object's version is the given one (None: if there is no object); its new version, or None."""
         mode: Any = "create" if version is None else {"e_tag": version}
