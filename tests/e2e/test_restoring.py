@@ -1,0 +1,82 @@
+"""A store is copied by its CronJob's own pod and comes back by a Job; runs while the release is installed."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.e2e import kube
+from tests.e2e.stores import bucket, create_bucket_keys, finish, namespace, needs_node, search, store, wait_ready
+from tests.harness.steps import step
+
+pytestmark = [pytest.mark.e2e, needs_node]
+
+WHERE = "team-r"
+MANUAL = Path(__file__).resolve().parents[2] / "docs" / "backup.md"
+
+
+def backup() -> dict[str, Any]:
+    """`spec.backup` of both stores: the second one restores what the first one copied."""
+    return {"s3": bucket(prefix="copies/kept"), "keep": 2}
+
+
+def wait_complete(job: str) -> None:
+    """Wait until a Job has succeeded; a failure shows its log."""
+
+    def ended() -> str:
+        found = kube.get("job", job, WHERE) or {}
+        types = [one["type"] for one in found.get("status", {}).get("conditions", []) if one["status"] == "True"]
+        return next((kind for kind in types if kind in ("Complete", "Failed")), "")
+
+    kind = kube.eventually(ended, within=180, what=f"the end of Job {job}")
+    assert kind == "Complete", kube.explain(WHERE)
+
+
+def restore_job(image: str) -> dict[str, Any]:
+    """The Job of the manual, with the names of this test."""
+    text = MANUAL.read_text()
+    block = textwrap.dedent(text[text.index("    apiVersion: batch/v1") :].split("\n\n", 1)[0])
+    for before, after in (("team-a", WHERE), ("notes-", "again-"), ("copies-keys", "bucket-keys")):
+        block = block.replace(before, after)
+    job: dict[str, Any] = yaml.safe_load(block)
+    job["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    return job
+
+
+def test_a_store_is_copied_by_its_cron_job_and_restored_into_another() -> None:
+    kube.apply(namespace(WHERE))
+    create_bucket_keys(WHERE)
+    with step("a store with backups"):
+        kube.apply(store("kept", WHERE, tier="Minimal", backup=backup()))
+        wait_ready("kept", WHERE)
+    with httpx.Client(base_url=kube.service_url("kept", WHERE), timeout=60) as client:
+        turns = [{"id": "tandem", "speaker": "Ada", "text": "My red tandem stands in the shed behind the mill."}]
+        answer = client.post("/v1/turns", json={"user_id": "ada", "session_id": "s", "turns": turns})
+        assert finish(client, answer.raise_for_status().json()["operation_id"])["state"] == "Succeeded"
+    with step("a run of the CronJob"):
+        kube.kubectl("create", "job", "--from=cronjob/kept-backup", "now", "-n", WHERE)
+        wait_complete("now")
+
+    def told() -> dict[str, Any] | None:
+        found = kube.get("memorystore", "kept", WHERE) or {}
+        is_copied = kube.condition(found, "BackupSucceeded").get("reason") == "BackedUp"
+        return found if is_copied and found["status"].get("lastBackupTime") else None
+
+    kube.eventually(told, within=60, what="BackupSucceeded and lastBackupTime")
+    with step("a restore into a suspended store"):
+        kube.apply(store("again", WHERE, tier="Minimal", suspend=True, backup=backup()))
+        deployment = kube.get("deployment", "kept-retrieval", WHERE)
+        assert deployment is not None
+        kube.eventually(lambda: kube.get("pvc", "again-data", WHERE), within=60, what="the claim")
+        kube.apply(restore_job(deployment["spec"]["template"]["spec"]["containers"][0]["image"]))
+        wait_complete("again-restore")
+        kube.apply(store("again", WHERE, tier="Minimal", suspend=False, backup=backup()))
+        wait_ready("again", WHERE)
+    (found,) = search(kube.service_url("again", WHERE), "Where is the tandem?", "ada", top_k=1)
+    assert found["sources"] == ["tandem"]
+    kube.kubectl("delete", "namespace", WHERE, "--timeout=120s")
