@@ -89,9 +89,9 @@ class Informer:
         failures = 0
         while not self._stopping.is_set():
             self._heartbeat.tick(self.name)
-            started = time.monotonic()
+            started, is_known = time.monotonic(), bool(self._version)
             try:
-                if not self._version:
+                if not is_known:
                     self._version = self._list()
                 self._watch()
                 # A watch that ends as soon as it began is no success, and must not be repeated at once.
@@ -103,7 +103,8 @@ class Informer:
             except GoneError:
                 # The server has forgotten what came since, as after its restart: the next list tells it all.
                 metrics.WATCH_ERRORS.labels(kind=self.kind.name, error=GoneError.__name__).inc()
-                failures, self._version = (1 if self._version else failures + 1), ""
+                # Unless the version comes from a list of a moment ago: then listing again would not help.
+                failures, self._version = (1 if is_known else failures + 1), ""
             except OperatorError as error:
                 failures += 1
                 self._note(error, is_listing=not self._version)
