@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.harness.debian import unpacked
 from tests.support.chart import CHART, rule_groups, template
 from tests.support.metrics import registered, used
+from tests.support.tools import tool
 
 FOLDER = CHART / "dashboards"
 NAMES = ("fleet", "operator", "store")
@@ -77,7 +77,7 @@ def test_every_query_is_valid(tmp_path: Path) -> None:
             rules.append({"record": f"{name}:{number}", "expr": query})
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}))
-    command = [str(unpacked("prometheus", "promtool")), "check", "rules", str(path)]
+    command = [str(tool("prometheus", "promtool")), "check", "rules", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{len(rules)} rules found" in done.stdout

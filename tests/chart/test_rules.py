@@ -16,9 +16,9 @@ import yaml
 
 from simplemem_api.conditions import ConditionType, Reason
 from tests.chart.alert_cases import CASES, Case
-from tests.harness.debian import unpacked
 from tests.support.chart import ROOT, helm, rule_groups, template
 from tests.support.metrics import registered, used
+from tests.support.tools import tool
 
 RUNBOOKS = ROOT / "docs" / "runbooks.md"
 LATER_CONDITIONS = {"WithinBudget", "TierFits"}
@@ -35,7 +35,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def promtool(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([unpacked("prometheus", "promtool"), *args], capture_output=True, text=True, check=False)
+    return subprocess.run([tool("prometheus", "promtool"), *args], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import yaml
 
 from simplemem_api.conditions import ConditionType, Reason
 from simplemem_operator.models.observed import Observed, SecretState
-from tests.harness.debian import unpacked
 from tests.operator.test_status import claim, deployment, healthy, pod, status_of
+from tests.support.tools import tool
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 KEY = "resource.customizations.health.simplemem.io_MemoryStore"
@@ -48,7 +48,7 @@ def health(status: Mapping[str, Any] | None, generation: int = 3, **metadata: An
     found = {"metadata": {"name": "notes", "generation": generation, **metadata}, "status": status}
     program = f"local obj = {as_lua(found)}\nlocal function check()\n{script()}\nend\n"
     program += 'local health = check()\nio.write(health.status, "|", health.message)\n'
-    lua = [str(unpacked("lua5.4", "lua5.4")), "-"]
+    lua = [str(tool("lua5.4", "lua5.4")), "-"]
     done = subprocess.run(lua, input=program, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     word, _, message = done.stdout.partition("|")
