@@ -264,6 +264,8 @@ def test_a_pod_taken_away_while_it_encodes_loses_nothing_and_comes_back(
 ) -> None:
     pod = make_server(tmp_path / "pod", tier="Minimal")
     pod.serve("embedding")
+    # A writer that meets a pod before it listens leaves it alone for a while.
+    pod.wait_ready()
     writer = make_server(
         tmp_path / "writer",
         {"SIMPLEMEM_EMBEDDING_URLS": pod.url},
@@ -272,7 +274,6 @@ def test_a_pod_taken_away_while_it_encodes_loses_nothing_and_comes_back(
         lexical={"engine": "RankBM25"},
     )
     writer.serve("all")
-    pod.wait_ready()
     writer.wait_ready()
 
     def encoded() -> dict[str, float]:
