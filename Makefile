@@ -10,9 +10,12 @@ WHEELS ?= $(wildcard ../shared/wheels)
 OPERATOR := .venv/operator
 SERVICE := .venv/service
 STORE ?= manifests/minimal.yaml
+# Versions of Kubernetes beside the one that `make test` runs against; tests/harness/catalogue.py knows them.
+MATRIX ?= v1.34.4 v1.37.2
+TESTS ?= tests/cluster
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help init generate lint typecheck test test-unit test-cluster test-llm golden demo cluster cluster-down e2e bench lock clean
+.PHONY: help init generate lint typecheck test test-unit test-cluster test-matrix test-llm golden demo cluster cluster-down e2e bench lock clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -54,6 +57,13 @@ test-unit: init ## Unit, contract and chart tests
 test-cluster: $(OPERATOR)/.ready ## The operator against a real control plane
 	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
 	@$(OPERATOR)/bin/python -m pytest tests/cluster
+
+test-matrix: $(OPERATOR)/.ready ## The same against the oldest and newest supported Kubernetes (built once: ten minutes each); TESTS=... for some
+	@for version in $(MATRIX); do \
+	  echo "Kubernetes $$version"; \
+	  TEST_KUBERNETES_VERSION=$$version $(OPERATOR)/bin/python -m tests.harness.build control-plane; \
+	  TEST_KUBERNETES_VERSION=$$version $(OPERATOR)/bin/python -m pytest $(TESTS); \
+	done
 
 test-llm: init ## A store on a real language model (llama.cpp, compiled once: ten minutes on two cores)
 	@$(SERVICE)/bin/python -m pytest tests/llm --capture=no

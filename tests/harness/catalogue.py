@@ -1,13 +1,40 @@
 """Which programs the harness builds, and from which Go module of ``programs/`` each one comes."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.harness.errors import HarnessError
 
 PROGRAMS_DIR = Path(__file__).resolve().parent / "programs"
 """One folder per Go module: go.mod and go.sum pin what is built, tools.go or main.go says which package."""
 
-KUBERNETES_VERSION = "v1.35.4"
-"""Version that the Kubernetes programs report; equal to the one that programs/kubernetes/go.mod requires."""
+KUBERNETES_MODULES = {"v1.34.4": "kubernetes-1.34", "v1.35.4": "kubernetes", "v1.37.2": "kubernetes-1.37"}
+"""Versions of Kubernetes that tests know, and the folder below ``programs/`` whose go.mod requires each. Only the
+default's holds what a node needs besides."""
+
+DEFAULT_KUBERNETES_VERSION = "v1.35.4"
+"""Version that tests run against unless told otherwise."""
+
+
+def kubernetes_version() -> str:
+    """Version of Kubernetes that tests run against: the one of ``TEST_KUBERNETES_VERSION``, or the default.
+
+    Raises
+    ------
+    HarnessError
+        If no module requires that version.
+    """
+    version = os.environ.get("TEST_KUBERNETES_VERSION") or DEFAULT_KUBERNETES_VERSION
+    if version not in KUBERNETES_MODULES:
+        raise HarnessError(
+            f"TEST_KUBERNETES_VERSION is '{version}'; it must be one of {', '.join(sorted(KUBERNETES_MODULES))}"
+        )
+    return version
+
+
+KUBERNETES_VERSION = kubernetes_version()
+"""Version that the Kubernetes programs of this run report; equal to the one that their go.mod requires."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +71,7 @@ def _kubernetes(name: str) -> Program:
         f"{prefix}gitMinor": minor,
         f"{prefix}gitTreeState": "clean",
     }
-    return Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", variables)
+    return Program(name, KUBERNETES_MODULES[KUBERNETES_VERSION], f"k8s.io/kubernetes/cmd/{name}", variables)
 
 
 PROGRAMS = {

@@ -64,5 +64,12 @@ def test_every_program_of_a_set_has_a_pinned_module() -> None:
         assert (folder / "go.sum").exists() or name == "pause", name
 
 
-def test_the_version_reported_is_the_one_required() -> None:
-    assert f"k8s.io/kubernetes {catalogue.KUBERNETES_VERSION}\n" in (PROGRAMS["kubectl"].folder / "go.mod").read_text()
+@pytest.mark.parametrize(("version", "module"), catalogue.KUBERNETES_MODULES.items())
+def test_the_version_reported_is_the_one_required(version: str, module: str) -> None:
+    assert f"k8s.io/kubernetes {version}\n" in (catalogue.PROGRAMS_DIR / module / "go.mod").read_text()
+
+
+def test_an_unknown_version_of_kubernetes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KUBERNETES_VERSION", "v1.2.3")
+    with pytest.raises(HarnessError, match=r"'v1\.2\.3'; it must be one of v1\.34\.4, v1\.35\.4, v1\.37\.2"):
+        catalogue.kubernetes_version()
