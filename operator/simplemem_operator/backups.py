@@ -13,8 +13,11 @@ from typing import Any
 from simplemem_api.conditions import ConditionType, Reason
 from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import names
-from simplemem_operator.models.observed import Observed, SecretState
+from simplemem_operator.credentials import judge_secret
+from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
+from simplemem_operator.standing import standing
+from simplemem_operator.times import write_time
 
 CHECK = "backup"
 """Name of the check of the pod that writes."""
@@ -28,9 +31,9 @@ def judge_backup(store: ResolvedStore, observed: Observed, previous: Mapping[str
     """The condition BackupSucceeded; None where the spec asks for no backups."""
     if store.backup is None:
         return None
-    lacking = [found for secret in observed.backup_secrets if (found := _lacking(secret, store.namespace))]
-    if lacking:
-        return lacking[0]
+    for secret in observed.backup_secrets:
+        if lacking := judge_secret(secret, store.namespace, of="the copies"):
+            return lacking
     if store.suspend:
         return None, Reason.SUSPENDED, "suspended"
     told = _told(observed)
@@ -44,17 +47,7 @@ def last_backup_time(observed: Observed, previous: Mapping[str, Any]) -> str | N
     told = [pod.figures[FIGURE] for pod in observed.pods if FIGURE in pod.figures]
     if not told:
         return previous.get("lastBackupTime")
-    return datetime.fromtimestamp(max(told), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _lacking(secret: SecretState, namespace: str) -> Verdict | None:
-    if not secret.is_there:
-        told = f"secret '{secret.name}' of the copies does not exist in namespace '{namespace}'; create it"
-        return False, Reason.SECRET_MISSING, told
-    if secret.missing_keys:
-        keys = ", ".join(f"'{key}'" for key in secret.missing_keys)
-        return False, Reason.SECRET_KEY_MISSING, f"secret '{secret.name}' of the copies has no key {keys}; add it"
-    return None
+    return write_time(datetime.fromtimestamp(max(told), UTC))
 
 
 def _told(observed: Observed) -> Verdict | None:
@@ -86,9 +79,9 @@ def _missed(store: ResolvedStore, observed: Observed, previous: Mapping[str, Any
 
 def _standing(previous: Mapping[str, Any]) -> Verdict:
     """What was known before."""
-    for found in previous.get("conditions", ()):
-        if found["type"] == ConditionType.BACKUP_SUCCEEDED and found["reason"] in REASONS:
-            return {"True": True, "False": False}.get(found["status"]), found["reason"], found["message"]
+    before = standing(ConditionType.BACKUP_SUCCEEDED, previous)
+    if before is not None and before[1] in REASONS:
+        return before
     return None, Reason.RECONCILING, "no pod has reported on backups yet"
 
 

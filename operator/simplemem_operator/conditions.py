@@ -19,12 +19,14 @@ from simplemem_operator.backups import judge_backup
 from simplemem_operator.builders.cron_job import BACKUP
 from simplemem_operator.builders.embedding import EMBEDDING
 from simplemem_operator.builders.redis import REDIS
-from simplemem_operator.fit import judge_fit, read_rates
+from simplemem_operator.credentials import judge_secret
+from simplemem_operator.facts import Facts
 from simplemem_operator.migration import Move
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.spending import judge_budget
-from simplemem_operator.write_path import judge_write_path, read_write_path
+from simplemem_operator.standing import standing
+from simplemem_operator.write_path import judge_write_path
 
 HELPERS = frozenset({EMBEDDING, REDIS, BACKUP})
 """Components that a store answers without."""
@@ -36,9 +38,6 @@ CHECK_REASONS = frozenset(str(reason) for reason in Reason)
 BEHIND_SECONDS = 60
 """How long an index may lack entries of the table, in seconds, before that is told: a second is usual, and a large
 import or a start takes some."""
-
-HOLDS = {"True": True, "False": False}.get
-"""What the status of a condition means; None for anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +54,24 @@ class Findings:
     """Change of the data's place that waits for a yes."""
     prices: Prices = BUILT_IN
     """What things cost."""
-    standing: Verdict | None = None
-    """What the status says of the retrieval pods for this generation of the store."""
+    generation: int = 0
+    """Generation of the MemoryStore that it was made from."""
 
 
-def judge(findings: Findings, previous: Mapping[str, Any], now: datetime) -> dict[ConditionType, Verdict]:
+def judge(findings: Findings, facts: Facts, previous: Mapping[str, Any], now: datetime) -> dict[ConditionType, Verdict]:
     """Every condition of the store, `Ready` first, then those that it sums up, then what is only told."""
     parts = {
         ConditionType.STORAGE_READY: _storage(findings),
         ConditionType.EMBEDDING_READY: _embedding(findings),
-        ConditionType.RETRIEVAL_READY: _retrieval(findings),
+        ConditionType.RETRIEVAL_READY: _retrieval(findings, previous),
         ConditionType.INGEST_HEALTHY: _check(findings, "ingest", Reason.INGESTING, Reason.RECONCILING),
     }
-    store, pods = findings.store, findings.observed.pods
+    store = findings.store
     told = {
         ConditionType.INDEX_HEALTHY: _index(findings),
-        ConditionType.WRITE_PATH_HEALTHY: judge_write_path(read_write_path(pods), now, is_suspended=store.suspend),
-        ConditionType.WITHIN_BUDGET: _budget(findings, previous, now),
-        ConditionType.TIER_FITS: _tier(findings, previous),
+        ConditionType.WRITE_PATH_HEALTHY: judge_write_path(facts.write_path, now, is_suspended=store.suspend),
+        ConditionType.WITHIN_BUDGET: _budget(findings, facts, previous, now),
+        ConditionType.TIER_FITS: _tier(findings, facts, previous),
     }
     backup = judge_backup(store, findings.observed, previous)
     if backup is not None:
@@ -83,13 +82,8 @@ def judge(findings: Findings, previous: Mapping[str, Any], now: datetime) -> dic
 def blocker(store: ResolvedStore, observed: Observed) -> Verdict | None:
     """Why no pods may be started or replaced now; None where they may."""
     for secret in observed.secrets:
-        if not secret.is_there:
-            message = f"secret '{secret.name}' does not exist in namespace '{store.namespace}'; create it"
-            return False, Reason.SECRET_MISSING, message
-        if secret.missing_keys:
-            keys = ", ".join(f"'{key}'" for key in secret.missing_keys)
-            message = f"secret '{secret.name}' has no key {keys}; add it or name another secret"
-            return False, Reason.SECRET_KEY_MISSING, message
+        if lacking := judge_secret(secret, store.namespace):
+            return lacking
     reason = blocking_reason(store)
     return (False, Reason.NOT_IN_FORCE, reason) if reason else None
 
@@ -157,7 +151,7 @@ def _check(findings: Findings, name: str, good: Reason, unknown: Reason) -> Verd
     return True, good, _message(check)
 
 
-def _retrieval(findings: Findings) -> Verdict:
+def _retrieval(findings: Findings, previous: Mapping[str, Any]) -> Verdict:
     store, observed = findings.store, findings.observed
     if store.suspend:
         return None, Reason.SUSPENDED, "suspended"
@@ -170,9 +164,10 @@ def _retrieval(findings: Findings) -> Verdict:
     wanted = int(deployment["spec"].get("replicas", 1))
     ready, updated = int(status.get("readyReplicas", 0)), int(status.get("updatedReplicas", 0))
     is_current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    if not is_current and findings.standing is not None:
+    before = standing(ConditionType.RETRIEVAL_READY, previous, generation=findings.generation)
+    if not is_current and before is not None:
         # Even an annotation of somebody else makes a generation: what held stands until the controller has looked.
-        return findings.standing
+        return before
     # Pods that the autoscaler has just asked for take nothing from those that answer.
     needed = min(wanted, store.autoscaling.min_replicas) if store.autoscaling else wanted
     is_rolled = updated >= max(needed, int(status.get("replicas", 0)))
@@ -195,24 +190,18 @@ def _index(findings: Findings) -> Verdict:
     return True, Reason.INDEX_FOLLOWS, "searches find all that the table holds"
 
 
-def _tier(findings: Findings, previous: Mapping[str, Any]) -> Verdict:
-    rates = read_rates(findings.observed.pods)
-    before = _said_before(ConditionType.TIER_FITS, previous)
-    if rates is None and before is not None and previous.get("tier") == str(findings.store.tier):
+def _tier(findings: Findings, facts: Facts, previous: Mapping[str, Any]) -> Verdict:
+    before = standing(ConditionType.TIER_FITS, previous)
+    if facts.rates is None and before is not None and previous.get("tier") == str(findings.store.tier):
         # Between two pods, and while it is suspended, the load is what it was.
         return before
-    return judge_fit(findings.store, rates, previous).verdict
+    return facts.fit.verdict
 
 
-def _budget(findings: Findings, previous: Mapping[str, Any], now: datetime) -> Verdict:
-    found = judge_budget(findings.store, findings.observed, now, findings.prices)
+def _budget(findings: Findings, facts: Facts, previous: Mapping[str, Any], now: datetime) -> Verdict:
+    found = judge_budget(findings.store, findings.observed, now, facts.planned)
     unknown = (None, Reason.RECONCILING, "no pod has reported what models cost yet")
-    return found or _said_before(ConditionType.WITHIN_BUDGET, previous) or unknown
-
-
-def _said_before(kind: ConditionType, previous: Mapping[str, Any]) -> Verdict | None:
-    before = next((found for found in previous.get("conditions", ()) if found["type"] == kind), None)
-    return None if before is None else (HOLDS(before["status"]), before["reason"], before["message"])
+    return found or standing(ConditionType.WITHIN_BUDGET, previous) or unknown
 
 
 def _refused_pods(deployment: Mapping[str, Any]) -> list[str]:

@@ -7,13 +7,14 @@ An event is due when a condition changes and never again while it stays, so an h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from simplemem_api.conditions import ConditionType, Reason
 from simplemem_api.memorystore import GROUP, KIND, VERSION
 from simplemem_operator.constants import FIELD_MANAGER
 from simplemem_operator.models.desired import Manifest
+from simplemem_operator.times import write_time
 
 MESSAGE_CHARACTERS = 1000
 """How long an event's message may be; the API server refuses more than 1024."""
@@ -52,7 +53,7 @@ def _is_due(condition: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 def build_event(store: Manifest, condition: Mapping[str, Any], now: datetime) -> Manifest:
     """An event on the MemoryStore with the reason and the words of one of its conditions."""
     metadata = store["metadata"]
-    time = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = write_time(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",

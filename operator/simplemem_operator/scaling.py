@@ -9,7 +9,7 @@ when something happens, so a quiet cluster sees no writes and a restarted operat
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from simplemem_api.resolved import ResolvedGpu
@@ -18,6 +18,7 @@ from simplemem_operator.constants import IDLE_SINCE
 from simplemem_operator.models.desired import Manifest
 from simplemem_operator.models.observed import PodHealth
 from simplemem_operator.models.scale import Backlog, EmbeddingScale
+from simplemem_operator.times import write_time
 
 START_TURNS = 1_000
 """Turns that must wait before a GPU is worth starting: processors, at 50 texts a second, need 40 s for those, and a GPU
@@ -55,7 +56,7 @@ def desired_scale(backlog: Backlog | None, now: datetime, state: EmbeddingScale,
         return EmbeddingScale(replicas)
     since = _read_time(state.idle_since)
     if since is None or since > now:
-        return EmbeddingScale(replicas, _write_time(now))
+        return EmbeddingScale(replicas, write_time(now))
     if now - since >= timedelta(seconds=gpu.idle_seconds):
         return EmbeddingScale(gpu.min_replicas)
     return EmbeddingScale(replicas, state.idle_since)
@@ -95,10 +96,6 @@ def _wanted(backlog: Backlog) -> int:
     if backlog.is_moving and (is_late or backlog.pending_turns >= START_TURNS):
         return max(1, ceil(backlog.pending_turns / TURNS_A_POD))
     return int(backlog.texts_per_minute > PROCESSOR_TEXTS)
-
-
-def _write_time(now: datetime) -> str:
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _read_time(text: str) -> datetime | None:

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from simplemem_api.conditions import Reason
-from simplemem_api.cost import Cost, Meter, monthly_cost
+from simplemem_api.cost import Cost, Meter
 from simplemem_api.measured_cost import Readings, measured_cost
 from simplemem_api.memory_spec import BudgetAction, LlmMode
 from simplemem_api.prices import CENT, Prices
@@ -23,6 +23,7 @@ from simplemem_api.workload_spec import Device
 from simplemem_operator import names
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
+from simplemem_operator.times import write_time
 
 DRIFT_SHARE = Decimal("0.05")
 """Share by which the cost of the month may grow before it is written again."""
@@ -100,15 +101,35 @@ def advance(before: Counted | None, running: Mapping[Meter, int], now: datetime)
 
 
 def measured_status(
-    store: ResolvedStore, observed: Observed, previous: Mapping[str, Any], now: datetime, prices: Prices
+    store: ResolvedStore,
+    observed: Observed,
+    previous: Mapping[str, Any],
+    now: datetime,
+    prices: Prices,
+    *,
+    planned: Cost,
 ) -> dict[str, Any]:
-    """The part `cost` of the status that was measured, as `measured`; empty before anything runs."""
+    """The part `cost` of the status that was measured, as `measured`; empty before anything runs.
+
+    Parameters
+    ----------
+    store, observed
+        The store and what exists of it.
+    previous
+        Its status so far, in which hours are counted.
+    now
+        The present time, aware.
+    prices
+        What things cost.
+    planned
+        What the store is planned to cost a month.
+    """
     if not observed.children:
         # A pass that could not look around knows nothing of what runs.
         stood = (previous.get("cost") or {}).get("measured")
         return {"measured": stood} if stood else {}
     spending = read_spending(store, observed, previous, now, prices)
-    return {"measured": spending_status(spending, monthly_cost(store, prices), previous)}
+    return {"measured": spending_status(spending, planned, previous)}
 
 
 def spending_status(spending: Spending, planned: Cost, previous: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +142,7 @@ def spending_status(spending: Spending, planned: Cost, previous: Mapping[str, An
             return kept
     return {
         "month": now.month,
-        "asOf": now.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "asOf": write_time(now.as_of),
         "usd": str(now.usd),
         "items": [
             {"name": item.name, "usd": str(item.monthly_usd), "basis": item.basis} for item in spending.cost.items
@@ -141,7 +162,7 @@ def read_models_usd(observed: Observed, now: datetime) -> Decimal | None:
     return Decimal(max(cents, default=0)) / 100 if told else None
 
 
-def judge_budget(store: ResolvedStore, observed: Observed, now: datetime, prices: Prices) -> Verdict | None:
+def judge_budget(store: ResolvedStore, observed: Observed, now: datetime, planned: Cost) -> Verdict | None:
     """The condition WithinBudget; None where no pod tells what models cost, so that the last word stands."""
     budget = store.budget
     if budget is None:
@@ -149,7 +170,7 @@ def judge_budget(store: ResolvedStore, observed: Observed, now: datetime, prices
     paid = read_models_usd(observed, now)
     if paid is None and _pays_models(store):
         return None
-    return _judge(budget, monthly_cost(store, prices), paid or Decimal(0))
+    return _judge(budget, planned, paid or Decimal(0))
 
 
 def _judge(budget: ResolvedBudget, planned: Cost, paid: Decimal) -> Verdict:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from simplemem_api.conditions import ConditionType
-from simplemem_api.cost import monthly_cost
 from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import labels, names
 from simplemem_operator.backups import last_backup_time
 from simplemem_operator.builders.deployment import RETRIEVAL
 from simplemem_operator.conditions import Findings, judge
-from simplemem_operator.fit import judge_fit, load_status, read_rates
+from simplemem_operator.facts import read_facts
+from simplemem_operator.fit import load_status
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.spending import measured_status
-from simplemem_operator.write_path import read_write_path, write_path_status
+from simplemem_operator.standing import TRUTH, condition_of
+from simplemem_operator.times import write_time
+from simplemem_operator.write_path import write_path_status
 
 SAME_CAUSE = 64
 """How many characters of a message tell its cause; remote errors end in request ids, which would be news each time."""
@@ -32,20 +34,16 @@ DRIFT_SHARE = 0.05
 DRIFT_BYTES = 4 * 1024 * 1024
 """The same in bytes while no entry comes or goes: what checks of the write path leave until it is tidied."""
 
-TRUTH = {True: "True", False: "False", None: "Unknown"}
-"""How a condition's status is spelled."""
-HOLDS = {word: holds for holds, word in TRUTH.items()}
-"""And read."""
-
 
 def build_status(findings: Findings, generation: int, previous: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The status of a store whose spec could be read."""
-    findings = replace(findings, standing=_standing(generation, previous))
+    findings = replace(findings, generation=generation)
     store, observed = findings.store, findings.observed
-    cost = monthly_cost(store, findings.prices)
+    facts = read_facts(store, observed, previous, findings.prices)
+    cost = facts.planned
     status: dict[str, Any] = {
         "observedGeneration": generation,
-        "conditions": _conditions(judge(findings, previous, now), generation, previous, now),
+        "conditions": _conditions(judge(findings, facts, previous, now), generation, previous, now),
         "tier": str(store.tier),
         "endpoint": f"http://{store.name}.{store.namespace}.svc",
         "access": _access(store),
@@ -57,15 +55,14 @@ def build_status(findings: Findings, generation: int, previous: Mapping[str, Any
                 {"name": item.name, "monthlyUSD": str(item.monthly_usd), "basis": item.basis} for item in cost.items
             ],
             "catalogue": cost.catalogue,
-            **measured_status(store, observed, previous, now, findings.prices),
+            **measured_status(store, observed, previous, now, findings.prices, planned=cost),
         },
     }
     deployment = observed.child("Deployment", names.retrieval(store.name))
     if deployment is not None:
         status["replicas"] = int(deployment.get("status", {}).get("replicas", 0))
-    rates = read_rates(observed.pods)
-    status |= load_status(rates, judge_fit(store, rates, previous), previous)
-    write_path = write_path_status(read_write_path(observed.pods), previous, now)
+    status |= load_status(facts.rates, facts.fit, previous)
+    write_path = write_path_status(facts.write_path, previous, now)
     if write_path is not None:
         status["writePath"] = write_path
     copied = last_backup_time(observed, previous)
@@ -93,8 +90,7 @@ def is_news(status: Mapping[str, Any], previous: Mapping[str, Any]) -> bool:
 
 def ready_of(status: Mapping[str, Any]) -> Mapping[str, Any]:
     """The condition Ready of a status; empty where there is none."""
-    conditions = status.get("conditions", ())
-    return next((found for found in conditions if found["type"] == ConditionType.READY), {})
+    return condition_of(ConditionType.READY, status)
 
 
 def _timeless(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,24 +116,12 @@ def _conditions(
                 "type": str(kind),
                 "status": truth,
                 "observedGeneration": generation,
-                "lastTransitionTime": old["lastTransitionTime"] if is_same else _time(now),
+                "lastTransitionTime": old["lastTransitionTime"] if is_same else write_time(now),
                 "reason": str(reason),
                 "message": message,
             }
         )
     return conditions
-
-
-def _standing(generation: int, previous: Mapping[str, Any]) -> Verdict | None:
-    """What was said of the retrieval pods for the same generation of the store."""
-    for found in previous.get("conditions", ()):
-        if found["type"] == ConditionType.RETRIEVAL_READY and found.get("observedGeneration") == generation:
-            return HOLDS[found["status"]], found["reason"], found["message"]
-    return None
-
-
-def _time(now: datetime) -> str:
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _access(store: ResolvedStore) -> str:

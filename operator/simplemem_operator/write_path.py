@@ -14,6 +14,7 @@ from typing import Any
 from simplemem_api.conditions import Reason
 from simplemem_operator.models.observed import PodHealth
 from simplemem_operator.models.verdict import Verdict
+from simplemem_operator.times import write_time
 
 STALE_INTERVALS = 3
 """Intervals without a success after which the write path is taken for broken: one turn may be lost with its pod."""
@@ -95,7 +96,7 @@ def write_path_status(found: WritePath | None, previous: Mapping[str, Any], now:
     if told is not None and not found.is_stale(now) and timedelta(0) <= found.last - told < RETOLD:
         return before
     return {
-        "lastSuccessTime": found.last.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lastSuccessTime": write_time(found.last),
         "latencyMilliseconds": found.milliseconds,
     }
 

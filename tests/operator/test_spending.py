@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simplemem_api.cost import Meter
+from simplemem_api.cost import Meter, monthly_cost
 from simplemem_api.price_file import load_prices
 from simplemem_api.prices import BUILT_IN
 from simplemem_operator.conditions import Findings
@@ -38,7 +38,8 @@ def found(pods: int = 1, gpus: int = 0, cents: int | None = None, month: int = 2
 
 def told(observed: Observed, previous: dict[str, Any], now: datetime, **spec: Any) -> dict[str, Any]:
     """The part `cost` of the status."""
-    return {"cost": measured_status(make_store(**spec), observed, previous, now, BUILT_IN)}
+    store = make_store(**spec)
+    return {"cost": measured_status(store, observed, previous, now, BUILT_IN, planned=monthly_cost(store))}
 
 
 def meters(status: dict[str, Any]) -> dict[str, tuple[str, int]]:
@@ -121,7 +122,8 @@ def test_a_clock_that_goes_back_takes_no_hours_away() -> None:
 def test_the_budget_is_judged_by_what_was_paid_and_what_is_planned(
     spec: dict[str, Any], cents: int | None, month: int, holds: bool | None, reason: str, words: str
 ) -> None:
-    verdict = judge_budget(make_store(**spec), found(cents=cents, month=month), NOON, BUILT_IN)
+    store = make_store(**spec)
+    verdict = judge_budget(store, found(cents=cents, month=month), NOON, monthly_cost(store))
     assert verdict is not None
     assert verdict[:2] == (holds, reason)
     assert words in verdict[2]
