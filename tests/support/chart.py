@@ -43,10 +43,3 @@ def rule_groups(*sets: str) -> list[dict[str, Any]]:
     found = template("monitoring.rules.enabled=true", *sets)
     groups: list[dict[str, Any]] = next(item["spec"]["groups"] for item in found if item["kind"] == "PrometheusRule")
     return groups
-
-
-def dashboards() -> dict[str, dict[str, Any]]:
-    """The dashboards by the name of their file."""
-    found = template("monitoring.dashboards.enabled=true")
-    maps = [item for item in found if "grafana_dashboard" in item["metadata"].get("labels", {})]
-    return {name: yaml.safe_load(text) for item in maps for name, text in item["data"].items()}
