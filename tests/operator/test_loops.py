@@ -193,6 +193,7 @@ async def test_a_question_that_breaks_is_asked_again(loops: StoreLoops, pods: Po
     await until(lambda: pods.asked == 1)
     loops.wake_known(KEY, has_new_pods=True)
     await until(lambda: pods.asked == 2)
+    assert loops.stores == [KEY]
 
 
 def test_a_heart_that_stopped_is_told_from_one_that_beats() -> None:
