@@ -116,6 +116,15 @@ def add_restore(parser: argparse.ArgumentParser) -> None:
     _add_json(parser)
 
 
+def add_erase(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `erase`."""
+    confirm = "the store that is meant, so that no other is removed by mistake"
+    parser.add_argument("--store", metavar="NAMESPACE/NAME", required=True, help=confirm)
+    store = "YAML file with the MemoryStore (default: the one that is mounted in this pod)"
+    parser.add_argument("-f", "--file", type=Path, help=store)
+    _add_json(parser)
+
+
 def add_bench(parser: argparse.ArgumentParser) -> None:
     """Arguments of `bench`."""
     _add_service(parser)

@@ -41,6 +41,7 @@ COMMANDS = (
     Command("reembed", "move to the vectors of another model, or back", arguments.add_reembed, "reembed"),
     Command("backup", "copy a store to its bucket, and verify the copy", arguments.add_backup, "backup"),
     Command("restore", "bring a copy back into an empty store", arguments.add_restore, "restore"),
+    Command("erase", "remove what a deleted store left in its bucket", arguments.add_erase, "erase"),
     Command("bench", "measure a running service", arguments.add_bench, "bench"),
     Command("completion", "print the completion script of a shell", arguments.add_completion, "completion"),
 )
