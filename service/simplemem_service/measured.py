@@ -1,14 +1,17 @@
-"""An embedding model whose questions are timed."""
+"""An embedding model whose questions are timed, and whose work is traced."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from opentelemetry import trace
 from typing_extensions import override
 
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.models.entry import Vector
 from simplemem_service.telemetry import Metrics
+
+tracer = trace.get_tracer(__name__)
 
 
 class MeasuredEmbedding(Embedding):
@@ -43,11 +46,12 @@ class MeasuredEmbedding(Embedding):
 
     @override
     async def encode_documents(self, texts: Sequence[str]) -> list[Vector]:
-        return await self._inner.encode_documents(texts)
+        with tracer.start_as_current_span("encode texts", attributes={"simplemem.texts": len(texts)}):
+            return await self._inner.encode_documents(texts)
 
     @override
     async def encode_query(self, text: str) -> Vector:
-        with self._metrics.encode_seconds.time():
+        with self._metrics.encode_seconds.time(), tracer.start_as_current_span("encode question"):
             return await self._inner.encode_query(text)
 
     @override

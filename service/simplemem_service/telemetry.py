@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from opentelemetry import trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 PREFIX = "simplemem"
@@ -82,29 +85,57 @@ class Metrics:
         return Histogram(f"{PREFIX}_{name}", text, registry=self.registry, buckets=SECONDS)
 
 
+current_request_id: ContextVar[str] = ContextVar("request_id")
+"""Id of the request that the running code serves."""
+
+
 class JsonFormatter(logging.Formatter):
-    """A log record as one line of JSON: a constant sentence and its fields."""
+    """A log record as one line of JSON: a constant sentence and its fields.
+
+    A line written while a request is served holds the request's id, and its trace's where it is traced.
+
+    Parameters
+    ----------
+    fields
+        What every line says of the process.
+    """
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__()
+        self._fields = dict(fields)
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, Any] = {"time": time, "level": record.levelname.lower(), "logger": record.name}
         line["message"] = record.getMessage()
+        line |= self._fields | _of_request()
         line |= {key: value for key, value in vars(record).items() if key not in RECORD_FIELDS}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
 
 
-def configure_logging(level: str) -> None:
+def _of_request() -> dict[str, str]:
+    found = {}
+    if (request_id := current_request_id.get("")) != "":
+        found["request_id"] = request_id
+    if (span := trace.get_current_span().get_span_context()).is_valid:
+        found |= {"trace_id": trace.format_trace_id(span.trace_id), "span_id": trace.format_span_id(span.span_id)}
+    return found
+
+
+def configure_logging(level: str, **fields: str) -> None:
     """Send all logs to standard error, a line of JSON each.
 
     Parameters
     ----------
     level
         Least level of our own logs; libraries log from WARNING.
+    fields
+        What every line says of the process, such as its store.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(fields))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("simplemem_service").setLevel(level.upper())

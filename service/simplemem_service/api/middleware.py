@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simplemem_service.constants import BODY_MAX_BYTES
+from simplemem_service.telemetry import current_request_id
 
 REQUEST_ID = "x-request-id"
 STREAMED = frozenset({"/v1/import"})
@@ -38,6 +39,8 @@ class RequestIdMiddleware:
         given = Headers(scope=scope).get(REQUEST_ID, "")
         request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        # Never taken back: the server runs each request in a context of its own, and its last words need the id too.
+        current_request_id.set(request_id)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 from fastapi import APIRouter
+from opentelemetry import trace
 
 from simplemem_service.api.context import PartsOf, Reader, ServiceOf
 from simplemem_service.api.schemas import DepthOut, HitOut, PlanOut, RetrieveIn, RetrieveOut, SearchIn, SearchOut
@@ -16,6 +17,7 @@ from simplemem_service.models.query import EntryFilter, Query, Retrieved
 from simplemem_service.parts import Parts
 
 router = APIRouter(tags=["ask"])
+tracer = trace.get_tracer(__name__)
 
 
 @router.post("/v1/search", summary="Find memories")
@@ -68,8 +70,9 @@ async def find(service: Service, parts: Parts, query: Query) -> Retrieved:
         raise OverloadedError(f"{service.searches} searches are in progress; try again")
     service.searches += 1
     try:
-        with service.metrics.retrieve_seconds.time():
+        with service.metrics.retrieve_seconds.time(), tracer.start_as_current_span("retrieve") as span:
             found = await parts.retriever.retrieve(query)
+            span.set_attributes({"simplemem.hits": len(found.hits), "simplemem.context_tokens": found.context_tokens})
         if parts.used is not None:
             parts.used.note(hit.entry.entry_id for hit in found.hits)
         return found

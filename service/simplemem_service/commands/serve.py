@@ -10,6 +10,7 @@ from simplemem_service.commands.server import listen, run_server
 from simplemem_service.config import read_config
 from simplemem_service.main import create_app
 from simplemem_service.telemetry import configure_logging
+from simplemem_service.tracing import describe, traced
 
 logger = logging.getLogger(__name__)
 
@@ -17,8 +18,9 @@ logger = logging.getLogger(__name__)
 def run(_options: argparse.Namespace) -> int:
     """Serve until stopped; the exit status."""
     config = read_config(os.environ)
-    configure_logging(config.log_level)
-    fields = {"store": f"{config.store.namespace}/{config.store.name}", "role": config.role, "port": config.port}
-    logger.info("starting", extra=fields)
+    configure_logging(config.log_level, store=f"{config.store.namespace}/{config.store.name}", role=config.role)
+    logger.info("starting", extra={"port": config.port})
     listening = listen(config.host, config.port)
-    return run_server(create_app(config), listening, lambda: logger.info("ready", extra=fields))
+    app = create_app(config)
+    with traced(app, os.environ, describe(config)):
+        return run_server(app, listening, lambda: logger.info("ready", extra={"port": config.port}))

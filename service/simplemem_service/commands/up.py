@@ -15,17 +15,20 @@ from simplemem_service.config import Config, Role, read_embedding_addresses, rea
 from simplemem_service.errors import ConfigError
 from simplemem_service.main import create_app
 from simplemem_service.telemetry import configure_logging
+from simplemem_service.tracing import describe, traced
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until stopped; the exit status."""
     store = read_store(options.file)
     config = local_config(store, options.host, options.port, options.data, os.environ)
-    configure_logging(config.log_level)
+    configure_logging(config.log_level, store=f"{store.namespace}/{store.name}")
     listening = listen(options.host, options.port)
     for missing in not_in_force(store):
         _say(f"not yet in force: {missing}")
-    return run_server(create_app(config), listening, lambda: _say(f"ready {address_of(listening)}"))
+    app = create_app(config)
+    with traced(app, os.environ, describe(config)):
+        return run_server(app, listening, lambda: _say(f"ready {address_of(listening)}"))
 
 
 def local_config(

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from opentelemetry import trace
+
 from simplemem_api.conditions import Reason
 from simplemem_service import constants
 from simplemem_service.embedding.base import Embedding
@@ -50,6 +52,7 @@ from simplemem_service.telemetry import Metrics
 from simplemem_service.waiting import wait_at_most
 
 logger = logging.getLogger(__name__)
+tracer = trace.get_tracer(__name__)
 
 
 class Chore(Protocol):
@@ -302,8 +305,10 @@ class Worker:
             self._damaged = await self._journal.list_damaged()
             return None
 
+    @tracer.start_as_current_span("ingest")
     async def _work_off(self, group: Sequence[OpenSegment]) -> None:
         self._lease.check()
+        trace.get_current_span().set_attribute("simplemem.operations", sum(len(one.operations) for one in group))
         results = await self._applier.apply([operation for segment in group for operation in segment.operations])
         if all(one.operation.user_id == CANARY_USER for segment in group for one in segment.operations):
             self._upkeep.note_check()

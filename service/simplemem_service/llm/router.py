@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Sequence
 
+from opentelemetry import trace
 from typing_extensions import override
 
 from simplemem_api.memory_spec import Routing
@@ -24,6 +25,7 @@ from simplemem_service.llm.spending import Spending
 from simplemem_service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
+tracer = trace.get_tracer(__name__)
 
 FIRST_PAUSE_SECONDS = 1.0
 """Pause after the first failure, in seconds; doubled by each further one."""
@@ -106,8 +108,11 @@ class Router(LanguageModel):
                 logger.warning("language model failed", extra=fields)
         raise _worst(failures)
 
+    @tracer.start_as_current_span("call language model")
     async def _try(self, lane: Lane, request: CompletionRequest) -> Completion:
         """The reply of one model within the tries it has."""
+        told = {"gen_ai.request.model": lane.model, "simplemem.purpose": str(request.purpose)}
+        trace.get_current_span().set_attributes(told)
         tries = 1 if lane.is_resting else request.tries
         for attempt in range(1, tries + 1):
             try:
