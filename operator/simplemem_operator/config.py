@@ -70,6 +70,12 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
     )
     parser.add_argument("--redis-image", default=DEFAULT_REDIS_IMAGE, help="image of managed caches: Redis 7 or later")
     parser.add_argument("--embedding-image", default="", help="image of the embedding pods; default: --service-image")
+    parser.add_argument(
+        "--image-pull-secret",
+        action="append",
+        default=[],
+        help="Secret with a registry's credentials, in the namespace of each store, repeatable",
+    )
     parser.add_argument("--resync-seconds", type=_seconds, default=300.0, help="how often a quiet store is looked at")
     parser.add_argument("--poll-seconds", type=_seconds, default=30.0, help="how often pods give their figures")
     parser.add_argument("--watch-seconds", type=_seconds, default=60.0, help="life of a watch of the API")
@@ -96,6 +102,7 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
             parsed.service_image_pull_policy,
             redis=parsed.redis_image,
             embedding=parsed.embedding_image,
+            pull_secrets=tuple(dict.fromkeys(parsed.image_pull_secret)),
         ),
         resync_seconds=parsed.resync_seconds,
         poll_seconds=min(parsed.poll_seconds, parsed.resync_seconds),

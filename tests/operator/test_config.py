@@ -1,4 +1,4 @@
-"""Prices of one's own at the command line, and what is said of wrong ones."""
+"""Prices and registries of one's own at the command line, and what is said of wrong ones."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
+from simplemem_api.load import load_store
 from simplemem_api.prices import BUILT_IN
+from simplemem_api.resolve import resolve
+from simplemem_operator.builders import build_children
 from simplemem_operator.config import read_config
+from simplemem_operator.models.desired import Desired
+
+HEAD = {"apiVersion": "simplemem.io/v1alpha1", "kind": "MemoryStore", "metadata": {"name": "notes"}}
 
 
 def test_prices_are_the_built_in_ones_unless_a_file_names_others(tmp_path: Path) -> None:
@@ -39,3 +46,22 @@ def test_a_wrong_file_ends_the_start_with_its_name(
     assert "--prices" in said
     assert str(file) in said
     assert words in said
+
+
+def test_credentials_of_a_registry_reach_every_pod_that_pulls() -> None:
+    images = read_config(["--image-pull-secret", "registry", "--image-pull-secret", "mirror"]).images
+    spec = {"tier": "Enterprise", "storage": {"s3": {"bucket": "memories"}}, "cache": {"redis": {"managed": {}}}}
+    store = resolve(load_store(yaml.safe_dump({**HEAD, "spec": spec})))
+    found = {child["kind"]: child for child in build_children(Desired(store, "uid", images))}
+    wanted = [{"name": "registry"}, {"name": "mirror"}]
+    # By the account, so that other credentials replace no pod; a cache has no account of its own.
+    assert found["ServiceAccount"]["imagePullSecrets"] == wanted
+    assert "imagePullSecrets" not in found["Deployment"]["spec"]["template"]["spec"]
+    (cache,) = (
+        child
+        for child in build_children(Desired(store, "uid", images))
+        if child["kind"] == "StatefulSet" and "serviceAccountName" not in child["spec"]["template"]["spec"]
+    )
+    assert cache["spec"]["template"]["spec"]["imagePullSecrets"] == wanted
+    plain = build_children(Desired(store, "uid", read_config([]).images))
+    assert "imagePullSecrets" not in yaml.safe_dump(plain)

@@ -41,3 +41,9 @@ def build_object(  # noqa: PLR0917 - the parts of every object, in their usual o
             }
         ]
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+
+
+def pull_secrets(desired: Desired) -> dict[str, Any]:
+    """The field `imagePullSecrets` of an account or a pod; no field where images need no credentials."""
+    found = [{"name": name} for name in desired.images.pull_secrets]
+    return {"imagePullSecrets": found} if found else {}

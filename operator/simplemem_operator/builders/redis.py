@@ -7,7 +7,7 @@ from typing import Any
 
 from simplemem_api.resolved import ResolvedRedis
 from simplemem_operator import labels, names
-from simplemem_operator.builders.common import build_object
+from simplemem_operator.builders.common import build_object, pull_secrets
 from simplemem_operator.builders.redis_script import REDIS_SCRIPT
 from simplemem_operator.constants import (
     REDIS_BUS_PORT,
@@ -65,6 +65,7 @@ def build_redis_stateful_set(desired: Desired) -> Manifest | None:
             }
         ],
         "containers": [_container(desired, redis)],
+        **pull_secrets(desired),
         "volumes": [
             {"name": "data", "emptyDir": {}},
             {"name": "script", "configMap": {"name": names.redis(store.name)}},

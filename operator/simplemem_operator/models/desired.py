@@ -25,6 +25,8 @@ class Images:
     """Image of Redis, 7.0 or later, for managed caches."""
     embedding: str = ""
     """Image of the service for the embedding pods, such as one with torch for CUDA; empty: the service's."""
+    pull_secrets: tuple[str, ...] = ()
+    """Secrets with the credentials of a private registry, by name, in the namespace of each store."""
 
 
 @dataclass(frozen=True, slots=True)
