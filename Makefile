@@ -32,7 +32,7 @@ $(SERVICE)/.ready: requirements/service.txt requirements/service-dev.txt require
 	@$(PYTHON) requirements/install.py service $(if $(WHEELS),--wheels $(abspath $(WHEELS)))
 	@touch $@
 
-generate: $(OPERATOR)/.ready ## Write the CRD, the chart's copy, the field reference and the chart's README
+generate: $(OPERATOR)/.ready ## Write the CRD, the chart's copy, the field reference, the chart's README and its annotations
 	@$(OPERATOR)/bin/python crds/generate.py
 	@$(OPERATOR)/bin/python charts/generate.py
 
@@ -45,6 +45,7 @@ lint: init ## ruff, import-linter, and that nothing generated is stale
 
 typecheck: init ## strict mypy, each part in its own environment
 	@$(OPERATOR)/bin/mypy crds operator tests/api tests/operator tests/cluster tests/harness tests/e2e tests/chart tests/support/stores.py
+	@MYPYPATH=charts $(OPERATOR)/bin/mypy charts/generate.py charts/artifact_hub.py
 	@$(SERVICE)/bin/mypy crds service tests/service tests/console tests/contract tests/llm tests/support tests/benchmarks benchmarks
 
 test: lint typecheck test-unit test-cluster ## Everything but e2e
@@ -69,7 +70,7 @@ test-llm: init ## A store on a real language model (llama.cpp, compiled once: te
 	@$(SERVICE)/bin/python -m pytest tests/llm --capture=no
 
 golden: init ## Rewrite the expected outputs; review the diff like code
-	@$(OPERATOR)/bin/python -m pytest tests/operator --update-golden
+	@$(OPERATOR)/bin/python -m pytest tests/operator tests/chart/test_golden.py --update-golden
 
 demo: $(SERVICE)/.ready ## Remember a sample conversation and ask it three questions, without a cluster
 	@$(SERVICE)/bin/python -m simplemem_service demo -f $(STORE)

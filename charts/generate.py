@@ -1,16 +1,19 @@
-"""Write the values table of the chart's README from the comments in values.yaml.
+"""Write what follows from other files of the chart: its README, and the annotations that Artifact Hub shows.
 
-A comment that begins with `# --` describes the value below it. Run by `make generate`.
+The README's table is made from values.yaml and values.schema.json: a comment that begins with `# --` describes the
+value below it, and goes on in the comment lines that follow. Run by `make generate`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
+from artifact_hub import render_chart
 
 CHART = Path(__file__).resolve().parent / "simplemem-operator"
 HEAD = """# simplemem-operator
@@ -23,41 +26,88 @@ helm install simplemem charts/simplemem-operator --namespace simplemem-system --
 
 The CRD is a template, so an upgrade updates it, and it is kept by an uninstall, with every store. The operator runs
 once (`Recreate`), non-root, on a read-only root file system, and may read Secrets, never write them. With
-`watchNamespaces` it gets a Role in each of those namespaces and no cluster-wide right.
+`watchNamespaces` or `scope: Namespaced` it gets a Role in each namespace it watches and no cluster-wide right.
+
+A value that is unknown, or not what its row says, is refused by name before anything is rendered. How the chart
+compares with others, and values for private registries and hardened clusters: [docs/chart.md](../../docs/chart.md).
 
 ## Values
 
-| value | default | meaning |
-|---|---|---|
+| value | type | default | meaning |
+|---|---|---|---|
 """
 
 
-def render() -> str:
-    """The README, made from values.yaml alone."""
+def render_readme() -> str:
+    """The README, made from values.yaml and its schema."""
     text = (CHART / "values.yaml").read_text()
     values = yaml.safe_load(text)
-    rows = [f"| `{path}` | `{_default(values, path)}` | {meaning} |" for path, meaning in _described(text)]
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    rows = [
+        f"| `{path}` | {_type(schema, path)} | `{_default(values, path)}` | {meaning} |"
+        for path, meaning in described(text)
+    ]
     return HEAD + "\n".join(rows) + "\n"
 
 
-def _described(text: str) -> list[tuple[str, str]]:
+def described(text: str) -> list[tuple[str, str]]:
+    """Dotted name and description of each value that a comment describes, in their order.
+
+    Parameters
+    ----------
+    text
+        Content of a values.yaml.
+    """
     found: list[tuple[str, str]] = []
     parents: list[tuple[int, str]] = []
-    comment = ""
+    comment: list[str] = []
     for line in text.splitlines():
         stripped = line.strip()
         if stripped.startswith("# --"):
-            comment = stripped.removeprefix("# --").strip()
+            comment = [stripped.removeprefix("# --").strip()]
+            continue
+        if stripped.startswith("#"):
+            if comment:
+                comment.append(stripped.removeprefix("#").strip())
             continue
         key, colon, _ = stripped.partition(":")
-        if not colon or stripped.startswith(("#", "-")):
+        if not colon or stripped.startswith("-"):
             continue
         indent = len(line) - len(line.lstrip())
         parents = [parent for parent in parents if parent[0] < indent] + [(indent, key)]
         if comment:
-            found.append((".".join(name for _, name in parents), comment))
-            comment = ""
+            found.append((".".join(name for _, name in parents), " ".join(comment)))
+            comment = []
     return found
+
+
+def schema_of(schema: dict[str, Any], path: str) -> dict[str, Any]:
+    """Part of the schema that describes the value of a dotted name, with its reference followed.
+
+    Raises
+    ------
+    KeyError
+        If the schema knows no such value.
+    """
+    node = schema
+    for name in path.split("."):
+        node = _followed(schema, node["properties"][name])
+    return node
+
+
+def _followed(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return node
+
+
+def _type(schema: dict[str, Any], path: str) -> str:
+    node = schema_of(schema, path)
+    if "enum" in node:
+        return "one of " + ", ".join(f"`{choice}`" for choice in node["enum"])
+    low, high = node.get("minimum"), node.get("maximum")
+    bounds = f", {low} to {high}" if low is not None and high is not None else ""
+    return re.sub(r"^array$", "list", node["type"]) + bounds
 
 
 def _default(values: dict[str, Any], path: str) -> str:
@@ -68,15 +118,16 @@ def _default(values: dict[str, Any], path: str) -> str:
 
 
 def main() -> int:
-    """Write the README if it differs; with --check only say so and return 1."""
-    path = CHART / "README.md"
-    is_stale = not path.exists() or path.read_text() != render()
-    if is_stale and "--check" in sys.argv[1:]:
-        print("stale, run `make generate`: charts/simplemem-operator/README.md")  # noqa: T201 - a command's output
-        return 1
-    if is_stale:
-        path.write_text(render())
-    return 0
+    """Write what differs; with --check only say so and return 1."""
+    wanted = {CHART / "README.md": render_readme(), CHART / "Chart.yaml": render_chart(CHART)}
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        if "--check" in sys.argv[1:]:
+            name = path.relative_to(CHART.parents[1])
+            print(f"stale, run `make generate`: {name}")  # noqa: T201 - a command's output
+        else:
+            path.write_text(wanted[path])
+    return 1 if stale and "--check" in sys.argv[1:] else 0
 
 
 if __name__ == "__main__":

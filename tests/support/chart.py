@@ -33,9 +33,26 @@ def template_text(*sets: str) -> str:
     return done.stdout
 
 
+def documents(text: str) -> list[dict[str, Any]]:
+    """The objects of a YAML text, none of them empty."""
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+@cache
+def _text_with_values(path: Path) -> str:
+    done = helm("template", RELEASE, str(CHART), "--kube-version", KUBERNETES_VERSION, "-n", NAMESPACE, "-f", str(path))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def with_values(path: Path) -> list[dict[str, Any]]:
+    """All objects that a file of values gives."""
+    return documents(_text_with_values(path))
+
+
 def template(*sets: str) -> list[dict[str, Any]]:
     """All objects, with values as ``name=value``."""
-    return [document for document in yaml.safe_load_all(template_text(*sets)) if document]
+    return documents(template_text(*sets))
 
 
 def rule_groups(*sets: str) -> list[dict[str, Any]]:
