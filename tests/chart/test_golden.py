@@ -13,9 +13,8 @@ import yaml
 
 from tests.support.chart import CHART, RELEASE, documents, helm, with_values
 
-CASES = sorted(
-    path.name.removesuffix(".values.yaml") for path in (Path(__file__).parent / "golden").glob("*.values.yaml")
-)
+FOLDER = Path(__file__).parent / "golden"
+CASES = sorted(path.name.removesuffix(".values.yaml") for path in FOLDER.glob("*.values.yaml"))
 NAMES = ("default", "everything", "hardened", "monitoring", "namespaced", "private-registry")
 
 
