@@ -15,7 +15,7 @@ MATRIX ?= v1.34.4 v1.37.2
 TESTS ?= tests/cluster
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help init generate lint typecheck test test-unit test-cluster test-matrix test-llm golden demo cluster cluster-down e2e bench lock clean
+.PHONY: help init generate lint typecheck test test-unit test-cluster test-matrix test-llm golden demo cluster cluster-down e2e package bench lock clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -86,6 +86,9 @@ e2e: init ## Images, node, helm install, real pods, real memory in and out
 	@$(OPERATOR)/bin/python -m tests.harness.cluster up
 	@$(OPERATOR)/bin/python -m tests.harness.cluster run -- $(OPERATOR)/bin/python -m pytest tests/e2e --capture=no; status=$$?; \
 	  $(if $(KEEP),true,$(PYTHON) -m tests.harness.cluster down); exit $$status
+
+package: init ## Chart, images, SBOMs and checksums of a release into dist/; KEY=FILE signs with an SSH key
+	@$(OPERATOR)/bin/python -m tests.harness.package $(if $(KEY),--key $(KEY))
 
 bench: $(SERVICE)/.ready ## Benchmarks, one after the other, and their table; FULL=1 with the long ones, PUBLISH=1 into docs/
 	@$(SERVICE)/bin/python benchmarks/run.py $(if $(FULL),--full) $(if $(PUBLISH),--publish)

@@ -60,18 +60,27 @@ def ensure(names: Iterable[str]) -> dict[str, Path]:
     return {name: _ensure_one(name) for name in names}
 
 
-def _ensure_one(name: str) -> Path:
+def built(name: str) -> Path | None:
+    """Path of a program where it is there already; None where `ensure` would have to build it."""
+    path = _place(name)
+    return path if path.exists() else None
+
+
+def _place(name: str) -> Path:
     if name not in PROGRAMS:
         raise HarnessError(f"program '{name}' is unknown; it must be one of {', '.join(sorted(PROGRAMS))}")
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets and os.access(Path(assets) / name, os.X_OK):
         return Path(assets) / name
-    program = PROGRAMS[name]
-    target = cache_dir("tools", content_hash(program, _go_version())) / name
+    return cache_dir("tools", content_hash(PROGRAMS[name], _go_version())) / name
+
+
+def _ensure_one(name: str) -> Path:
+    target = _place(name)
     if not target.exists():
         with locked(target.parent / ".lock"):
             if not target.exists():
-                _build(program, target)
+                _build(PROGRAMS[name], target)
     return target
 
 

@@ -74,6 +74,9 @@ def _kubernetes(name: str) -> Program:
     return Program(name, KUBERNETES_MODULES[KUBERNETES_VERSION], f"k8s.io/kubernetes/cmd/{name}", variables)
 
 
+SYFT_VERSION = "1.57.0"
+"""Version that syft reports, also in the lists that it writes; equal to the one that programs/syft/go.mod requires."""
+
 PROGRAMS = {
     program.name: program
     for program in (
@@ -91,6 +94,7 @@ PROGRAMS = {
         Program("metrics-server", "metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
         Program("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
         Program("pause", "pause", "."),
+        Program("syft", "syft", "github.com/anchore/syft/cmd/syft", {"main.version": SYFT_VERSION}),
     )
 }
 """Every program, by name."""

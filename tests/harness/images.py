@@ -59,6 +59,20 @@ def exported_archives() -> list[Path]:
     return found
 
 
+def current_archive(target: str) -> Path:
+    """Archive of a target's image as the code is now.
+
+    Raises
+    ------
+    HarnessError
+        If it is not built.
+    """
+    archive = archive_path(target, _key(target))
+    if not archive.exists():
+        raise HarnessError(f"{image_name(target)} is not built as the code is now; {REBUILD} builds it")
+    return archive
+
+
 def build_images(targets: list[str]) -> None:
     """Build and export the images of the targets, where that is not done.
 

@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from tests.harness.errors import HarnessError
 from tests.harness.paths import cache_dir
 
 _OCI = "application/vnd.oci.image"
@@ -40,6 +41,41 @@ def program_image(name: str, program: Path, links: tuple[str, ...] = ()) -> tupl
         _write_archive(partial, reference, _layer(f"/{name}", program, links), [f"/{name}"])
         partial.rename(archive)
     return reference, archive
+
+
+def rename_archive(source: Path, target: Path, reference: str) -> None:
+    """Copy an OCI archive of one image under another name; its digest stays.
+
+    Parameters
+    ----------
+    source, target
+        The archive, and its copy.
+    reference
+        Name of the image in the copy.
+
+    Raises
+    ------
+    HarnessError
+        If the archive holds more than one image.
+    """
+    partial = target.with_suffix(".partial")
+    with tarfile.open(source) as old, tarfile.open(partial, "w") as new:
+        for info in old:
+            file = old.extractfile(info) if info.isfile() else None
+            if info.name == "index.json" and file is not None:
+                data = _renamed_index(json.load(file), source, reference)
+                info.size, file = len(data), io.BytesIO(data)
+            new.addfile(info, file)
+    partial.rename(target)
+
+
+def _renamed_index(index: dict[str, Any], source: Path, reference: str) -> bytes:
+    if len(index["manifests"]) != 1:
+        raise HarnessError(f"'{source}' holds {len(index['manifests'])} images; it must be one")
+    # The second is what `ctr images import` reads, the first what all others do.
+    names = dict.fromkeys(("org.opencontainers.image.ref.name", "io.containerd.image.name"), reference)
+    index["manifests"][0]["annotations"] = names
+    return _json(index)
 
 
 def _layer(inside: str, program: Path, links: tuple[str, ...]) -> bytes:
