@@ -308,14 +308,25 @@ class Service:
             await self.parts.follower.catch_up()
             self.health.succeed("index", Reason.READY, "the views follow the table")
 
+    async def _tidy(self) -> bool:
+        """Take some of the words of removed entries out of the index's files; whether there was something to do."""
+        follower = self.parts.follower if self.parts is not None else None
+        if follower is None or follower.is_tidy:
+            return False
+        await follower.tidy()
+        return True
+
     async def _follow(self) -> None:
         pause = INDEX_POLL
+        is_untidy = False
         while True:
             await asyncio.sleep(INDEX_LEAST_PAUSE.total_seconds())
-            await wait_at_most(self._awaited, pause.total_seconds())
+            if not is_untidy:
+                await wait_at_most(self._awaited, pause.total_seconds())
             is_awaited = self._awaited.is_set()
             self._awaited.clear()
             await self._keep_up()
+            is_untidy = await self._tidy()
             if not (is_awaited or await self._has_news()):
                 pause = min(1.5 * pause, INDEX_POLL_IDLE)
                 continue
@@ -325,7 +336,7 @@ class Service:
 
     async def _has_news(self) -> bool:
         """Whether the tables may have been written elsewhere; yes where that cannot be told or matters to nobody."""
-        if self.parts is None or self.parts.follower is None:
+        if self.parts is None or self.parts.follower is None or self.parts.follower.is_broken:
             return True
         try:
             return await self.parts.bell.has_rung()

@@ -97,6 +97,17 @@ class LexicalView(Loadable):
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> None:
         """Take over changes; visible to the next snapshot. Blocking: call it in a thread, one call at a time."""
 
+    @property
+    def is_tidy(self) -> bool:
+        """Whether no words of removed entries are kept on disk."""
+        return True
+
+    def tidy(self) -> None:
+        """Take some of the words of removed entries out of what is kept on disk; visible to the next snapshot.
+
+        Blocking, for a fraction of a second; not beside `apply`.
+        """
+
     @abstractmethod
     def reset(self) -> None:
         """Forget everything, what was kept on disk included; snapshots handed out before stay as they are."""

@@ -90,6 +90,30 @@ class Follower:
             finally:
                 self._pending = 0
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the next `catch_up` builds the views anew, though the table may not have changed."""
+        return self._is_broken
+
+    @property
+    def is_tidy(self) -> bool:
+        """Whether no view keeps words of removed entries on disk."""
+        return self._lexical.is_tidy
+
+    async def tidy(self) -> None:
+        """Take some of the words of removed entries out of what the views keep on disk.
+
+        A view that turns out to be broken is built anew by the next `catch_up`.
+        """
+        async with self._turn:
+            try:
+                await asyncio.to_thread(self._lexical.tidy)
+            except IndexBrokenError:
+                self._is_broken = True
+            else:
+                # What was published before keeps the files that are gone.
+                self._views = self._snapshot(self.version)
+
     async def _advance(self) -> int:
         since = None if self._is_broken else self.version
         changes = await self._storage.read_changes(since)

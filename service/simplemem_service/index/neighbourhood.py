@@ -19,7 +19,7 @@ from typing import NamedTuple
 from simplemem_service.index.analysis import bigrams, document_terms, tokenize
 from simplemem_service.index.languages import Language, detect_language
 from simplemem_service.index.session_order import SessionOrder
-from simplemem_service.models.entry import EmbeddedEntry
+from simplemem_service.models.entry import CANARY_USER, EmbeddedEntry
 from simplemem_service.storage.entry_rows import EntryBatch, batches_of
 
 SPAN = 2
@@ -92,6 +92,15 @@ class Neighbourhood:
     def position(self, row: int) -> int:
         """Position of the entry of a row."""
         return self._positions[row]
+
+    def row_of(self, entry_id: str) -> int | None:
+        """Row of an entry; None if it is not there."""
+        return self._rows.get(entry_id)
+
+    def positions_said(self, entry_ids: Iterable[str]) -> list[int]:
+        """Positions of those of some entries that hold anybody's words, which the service's own do not."""
+        rows = (row for entry_id in entry_ids if (row := self._rows.get(entry_id)) is not None)
+        return [self._positions[row] for row in rows if self._session_of[row][0] != CANARY_USER]
 
     def position_of(self, entry_id: str) -> int | None:
         """Position of an entry; None if it is not there."""

@@ -28,6 +28,7 @@ from simplemem_service.index import analysis, languages, neighbourhood
 from simplemem_service.index.base import BIGRAMS, CONTEXT, Candidates, LexicalSnapshot, LexicalView, Places, Scope
 from simplemem_service.index.neighbourhood import Document, Neighbourhood
 from simplemem_service.index.tantivy_files import check_files
+from simplemem_service.index.tantivy_removal import Removal, check_removed
 from simplemem_service.models.entry import EmbeddedEntry
 from simplemem_service.storage.entry_rows import EntryBatch
 
@@ -45,6 +46,8 @@ PASSED_GROWTH = 8
 """How many times as many are passed over the next time, if those were too few."""
 PASSED_MAX = 51_200
 """Documents passed over at most: 60 ms; a set of positions then takes no longer."""
+TIDIED_DOCUMENTS = 1_000
+"""Documents written anew at a time where removed ones lay beside them: a tenth of a second."""
 LAYOUT = "1"
 """Version of the index's fields."""
 PANIC = "PanicException"
@@ -77,13 +80,32 @@ class TantivyIndex(LexicalView):
 
     @override
     def apply(self, upserted: Sequence[EmbeddedEntry], deleted: Sequence[str]) -> None:
+        removed = self._neighbourhood.positions_said(deleted)
         documents = self._neighbourhood.apply(upserted, deleted)
         current = {document.position: document.entry_id for document in documents}
         self._ids.update(current)
         for position in set(self._neighbourhood.gone) - current.keys():
             self._ids.pop(position, None)
+        if removed and self._removal.is_wanted:
+            _guarded(lambda: self._begin_removal(removed))
         _guarded(lambda: self._write(documents, [*{*self._neighbourhood.gone, *current}]))
         self._publish()
+
+    @property
+    @override
+    def is_tidy(self) -> bool:
+        return self._removal.is_over
+
+    @override
+    def tidy(self) -> None:
+        rows = self._removal.take(TIDIED_DOCUMENTS)
+        places = (self._neighbourhood.row_of(self._ids[row]) for row in rows if row in self._ids)
+        documents = [self._neighbourhood.document(place) for place in places if place is not None]
+        _guarded(lambda: self._write(documents, rows))
+        self._publish()
+        # Only now: what the last searcher reads is kept.
+        _guarded(self._writer.garbage_collect_files)
+        self._removal.end()
 
     @override
     def begin_load(self) -> None:
@@ -111,6 +133,7 @@ class TantivyIndex(LexicalView):
         # The old writer goes first: it holds the folder's lock.
         self._writer: Any = None
         self._schema = _build_schema()
+        self._removal = Removal(None, _ROW)
         self._index, self._writer = _guarded(lambda: self._open(keeps=keeps))
         self._publish()
 
@@ -124,6 +147,7 @@ class TantivyIndex(LexicalView):
                 shutil.rmtree(other, ignore_errors=True)
         try:
             opened = _with_writer(self._on_disk(place))
+            check_removed(place)
             # Only now: before this process holds the lock, another one may be writing them.
             check_files(place)
         except PermissionError:
@@ -131,12 +155,20 @@ class TantivyIndex(LexicalView):
         except (ValueError, OSError, RuntimeError, LookupError) as error:
             if "LockBusy" in str(error):
                 return _with_writer(tantivy.Index(self._schema))
-            logger.warning("lexical index damaged; it is built anew", extra={"error": str(error)[:256]})
+            logger.warning("lexical index cannot be taken over; it is built anew", extra={"error": str(error)[:256]})
         else:
+            self._removal = Removal(place, _ROW)
             return opened
         opened = None
         shutil.rmtree(place, ignore_errors=True)
+        self._removal = Removal(place, _ROW)
         return _with_writer(self._on_disk(place))
+
+    def _begin_removal(self, removed: Sequence[int]) -> None:
+        self._writer.wait_merging_threads()
+        self._index, self._writer = _with_writer(self._index)
+        self._index.reload()
+        self._removal.begin(self._index.searcher(), removed)
 
     def _on_disk(self, place: Path) -> Any:
         place.mkdir(parents=True, exist_ok=True)
@@ -145,19 +177,21 @@ class TantivyIndex(LexicalView):
     def _bring_up_to(self, loaded: Neighbourhood) -> None:
         """Write what the index lacks of a table, and remove what the table does not have."""
         indexed = self._indexed()
-        removed = set(indexed)
+        gone = set(indexed)
         stale: list[int] = []
         for row in loaded.rows():
             position = loaded.position(row)
-            removed.discard(position)
+            gone.discard(position)
             if indexed.get(position) != loaded.digest(row):
                 stale.append(row)
         for start in range(0, len(stale), COMMIT_DOCUMENTS):
             rows = stale[start : start + COMMIT_DOCUMENTS]
             known = [position for row in rows if (position := loaded.position(row)) in indexed]
             self._write((loaded.document(row) for row in rows), known)
-        if removed:
-            self._write((), list(removed))
+        if gone and self._removal.is_wanted:
+            self._begin_removal(list(gone))
+        if gone:
+            self._write((), list(gone))
 
     def _indexed(self) -> dict[int, int]:
         """Digest of each row that the index has."""
