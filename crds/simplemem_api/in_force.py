@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from simplemem_api.memory_spec import LlmMode, When
 from simplemem_api.resolved import ResolvedStore, StorageKind
-from simplemem_api.storage_spec import DeletionPolicy, S3StorageClass
+from simplemem_api.storage_spec import S3StorageClass
 
 
 def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
     """What the store asks for and this version does not do yet, as users read it, in the order of the spec."""
     has_rules = store.llm.mode is LlmMode.RULES
     asked = (
-        (
-            store.storage.kind is StorageKind.S3 and store.storage.deletion_policy is DeletionPolicy.DELETE,
-            "storage.deletionPolicy Delete on S3 (objects stay)",
-        ),
         (
             store.storage.s3 is not None and store.storage.s3.storage_class is not S3StorageClass.STANDARD,
             "storage.s3.storageClass (objects are STANDARD)",

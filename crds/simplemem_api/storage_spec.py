@@ -110,7 +110,8 @@ class StorageSpec(Part):
     lance_db_cloud: LanceDBCloudStorage | None = Field(default=None, alias="lanceDBCloud")
     """LanceDB Cloud; any number of replicas."""
     deletion_policy: DeletionPolicy | None = None
-    """What happens to the data when the MemoryStore goes; default Retain."""
+    """What happens to the data when the MemoryStore goes; default Retain. Delete removes the volume, or what the store
+    wrote below its prefix in the bucket."""
 
     cel: ClassVar[tuple[Cel, ...]] = (
         Cel(

@@ -23,6 +23,10 @@ OURS = labels.as_text({labels.MANAGER_LABEL: labels.MANAGER})
 """Selects what we made."""
 
 
+LAST_WORDS = 1000
+"""Deleted MemoryStores that are remembered."""
+
+
 class Caches:
     """All caches. Safe to use from any thread.
 
@@ -47,6 +51,7 @@ class Caches:
         self._heartbeat = heartbeat
         self._caches = {kind.name: ObjectCache(kind) for kind in (*KINDS.values(), PODS, SECRETS, STORES)}
         self._informers: list[Informer] = []
+        self._last: dict[str, str] = {}
 
     def start(self, listener: Listener) -> None:
         """Begin to watch; the listener is called in the informers' threads."""
@@ -89,6 +94,24 @@ class Caches:
     def store(self, namespace: str, name: str) -> Manifest | None:
         """A MemoryStore, or None."""
         return self._caches[STORES.name].get(namespace, name)
+
+    def stores(self) -> list[Manifest]:
+        """All MemoryStores that are known."""
+        return self._caches[STORES.name].all()
+
+    def bury(self, found: Mapping[str, Any]) -> None:
+        """Forget a MemoryStore that is gone, but for what its spec said last of its data."""
+        self.drop(STORES, found)
+        policy = ((found.get("spec") or {}).get("storage") or {}).get("deletionPolicy", "")
+        self._last = {**dict(list(self._last.items())[-LAST_WORDS:]), found["metadata"]["uid"]: policy}
+
+    def last_policy(self, uid: str) -> str | None:
+        """`deletionPolicy` of a MemoryStore when it went, empty for the default; None where nobody looked."""
+        return self._last.get(uid)
+
+    def child(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        """An object of ours by its kind and name, or None."""
+        return self._caches[kind].get(namespace, name)
 
     def children(self, namespace: str, store: str) -> list[Manifest]:
         """Objects of all kinds of children that carry the store's labels."""

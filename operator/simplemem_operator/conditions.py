@@ -19,6 +19,7 @@ from simplemem_operator.backups import judge_backup
 from simplemem_operator.builders.cron_job import BACKUP
 from simplemem_operator.builders.embedding import EMBEDDING
 from simplemem_operator.builders.redis import REDIS
+from simplemem_operator.builders.removal import REMOVAL
 from simplemem_operator.credentials import judge_secret
 from simplemem_operator.facts import Facts
 from simplemem_operator.migration import Move
@@ -28,7 +29,7 @@ from simplemem_operator.spending import judge_budget
 from simplemem_operator.standing import standing
 from simplemem_operator.write_path import judge_write_path
 
-HELPERS = frozenset({EMBEDDING, REDIS, BACKUP})
+HELPERS = frozenset({EMBEDDING, REDIS, BACKUP, REMOVAL})
 """Components that a store answers without."""
 
 CHECK_REASONS = frozenset(str(reason) for reason in Reason)

@@ -53,6 +53,12 @@ START_SECONDS = 600
 IDLE_SINCE = "simplemem.io/idle-since"
 """Annotation of the embedding pods' StatefulSet: since when they have not been needed."""
 
+STORE_UID = "simplemem.io/store-uid"
+"""Annotation of the record of what is to be removed: of which MemoryStore."""
+
+ATTEMPT = "simplemem.io/attempt"
+"""Annotation of the Job that removes: which run it is, from 1."""
+
 MOVE_STORAGE_TO = "simplemem.io/move-storage-to"
 """Annotation of a MemoryStore: the place that its data may move to, as the condition StorageReady names it."""
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from simplemem_api.conditions import ConditionType, Reason
-from simplemem_api.memorystore import GROUP, KIND, VERSION
 from simplemem_operator.constants import FIELD_MANAGER
 from simplemem_operator.models.desired import Manifest
 from simplemem_operator.times import write_time
@@ -51,7 +50,7 @@ def _is_due(condition: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 
 
 def build_event(store: Manifest, condition: Mapping[str, Any], now: datetime) -> Manifest:
-    """An event on the MemoryStore with the reason and the words of one of its conditions."""
+    """An event on a MemoryStore, or on what is left of it, with the reason and the words of a condition."""
     metadata = store["metadata"]
     time = write_time(now)
     return {
@@ -59,8 +58,8 @@ def build_event(store: Manifest, condition: Mapping[str, Any], now: datetime) ->
         "kind": "Event",
         "metadata": {"generateName": f"{metadata['name']}.", "namespace": metadata["namespace"]},
         "involvedObject": {
-            "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": KIND,
+            "apiVersion": store["apiVersion"],
+            "kind": store["kind"],
             "name": metadata["name"],
             "namespace": metadata["namespace"],
             "uid": metadata["uid"],

@@ -44,6 +44,7 @@ KINDS = {
         Kind("Deployment", "apps/v1", "deployments"),
         Kind("StatefulSet", "apps/v1", "statefulsets"),
         Kind("CronJob", "batch/v1", "cronjobs"),
+        Kind("Job", "batch/v1", "jobs"),
         Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
         Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers"),
         Kind("ServiceMonitor", "monitoring.coreos.com/v1", "servicemonitors", is_optional=True),

@@ -163,7 +163,8 @@ class StoreLoops:
         while True:
             care.wake.clear()
             outcome = await self._pass(key)
-            if outcome is not None and not outcome.exists:
+            # Unless it came, or came back, while the pass ran.
+            if outcome is not None and not outcome.exists and not care.wake.is_set():
                 self.forget(key)
                 return
             failures = failures + 1 if outcome is None or outcome.has_failed else 0

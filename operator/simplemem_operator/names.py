@@ -33,6 +33,11 @@ def redis(store: str) -> str:
     return f"{store}-redis"
 
 
+def removal(store: str) -> str:
+    """ConfigMap that says what to remove once the store is deleted, and the Job that does it."""
+    return f"{store}-removal"
+
+
 def backup(store: str) -> str:
     """CronJob that makes the copies."""
     return f"{store}-backup"

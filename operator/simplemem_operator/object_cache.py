@@ -51,6 +51,12 @@ class ObjectCache:
         entry = self._entries.get((namespace, name))
         return None if entry is None else _parse(entry)
 
+    def all(self) -> list[Manifest]:
+        """All objects."""
+        with self._lock:
+            entries = list(self._entries.values())
+        return [_parse(entry) for entry in entries]
+
     def version(self, namespace: str, name: str) -> int:
         """Version of an object; 0 where it is not there."""
         entry = self._entries.get((namespace, name))

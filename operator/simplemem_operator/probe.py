@@ -20,6 +20,7 @@ import aiohttp
 
 from simplemem_operator import labels
 from simplemem_operator.builders.cron_job import BACKUP
+from simplemem_operator.builders.removal import REMOVAL
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.constants import PORT
 from simplemem_operator.errors import OperatorError
@@ -49,9 +50,9 @@ Report = Mapping[str, Any]
 
 
 def _serves(pod: Manifest) -> bool:
-    """Whether a pod can be asked: those that copy serve nothing."""
+    """Whether a pod can be asked: those that copy or remove serve nothing."""
     labelled = pod["metadata"].get("labels", {}).get(labels.COMPONENT_LABEL)
-    return bool(pod.get("status", {}).get("podIP")) and labelled != BACKUP
+    return bool(pod.get("status", {}).get("podIP")) and labelled not in (BACKUP, REMOVAL)
 
 
 class Prober:

@@ -45,6 +45,7 @@ from simplemem_operator.models.scale import EmbeddingScale
 from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.observe import Observer
 from simplemem_operator.prune import owns_replicas
+from simplemem_operator.removal import Removals
 from simplemem_operator.scaling import desired_scale, read_backlog, read_state, seconds_until_idle
 from simplemem_operator.status import build_failed_status, build_status, is_news, ready_of
 from simplemem_operator.write_path import read_write_path
@@ -94,17 +95,41 @@ class Reconciler:
         self._operator_namespace = operator_namespace
         self._prices = prices
         self._now = now
+        self._removals = Removals(cluster, caches, observer, images, now)
 
     def reconcile(self, namespace: str, name: str) -> Outcome:
         """One pass. Raises `OperatorError` only if the status of the MemoryStore cannot be written."""
         manifest = self._caches.store(namespace, name)
-        if manifest is None or "deletionTimestamp" in manifest["metadata"]:
+        record = self._removals.find(namespace, name, living=manifest["metadata"]["uid"] if manifest else "")
+        if manifest is None:
+            return GONE if record is None else self._remove(record)
+        if "deletionTimestamp" in manifest["metadata"]:
             return GONE
         try:
-            return self._reconcile(manifest)
+            return self._reconcile(manifest) if record is None else self._hold(manifest, record)
         except StoreGoneError:
-            self._caches.drop(STORES, manifest)
-            return GONE
+            self._caches.bury(manifest)
+            record = self._removals.find(namespace, name)
+            return GONE if record is None else self._remove(record)
+
+    def _remove(self, record: Manifest) -> Outcome:
+        """Remove what a deleted store left."""
+        where = f"{record['metadata']['namespace']}/{record['metadata']['name']}"
+        try:
+            self._caches.check()
+            seconds = self._removals.advance(record)
+        except OperatorError as error:
+            metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
+            log.warning("removal failed", extra={"object": f"ConfigMap {where}", "error": str(error)})
+            return replace(GONE, exists=True, has_failed=True)
+        return GONE if seconds is None else replace(GONE, exists=True, is_ready=True, again_seconds=seconds)
+
+    def _hold(self, manifest: Manifest, record: Manifest) -> Outcome:
+        """A store whose name an earlier one had begins when the data of that one is gone."""
+        removal = self._remove(record)
+        status = build_failed_status(self._removals.explain(record), *self._basis(manifest))
+        outcome = self._publish(manifest, status, has_failed=removal.has_failed)
+        return replace(outcome, again_seconds=removal.again_seconds or 1.0)
 
     def _reconcile(self, manifest: Manifest) -> Outcome:
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]

@@ -79,7 +79,7 @@ def test_what_is_not_in_force_is_named() -> None:
     store = resolved(backup={"s3": {"bucket": "abc"}}, budget={"monthlyUSD": "5"}, retention={"unusedDays": 9})
     assert not_in_force(store) == ()
     kept = resolved(storage={"s3": {"bucket": "abc", "credentialsSecretName": "s"}, "deletionPolicy": "Delete"})
-    assert not_in_force(kept) == ("storage.deletionPolicy Delete on S3 (objects stay)",)
+    assert not_in_force(kept) == ()
     assert not_in_force(resolved()) == ()
     without_a_model = resolved(retrieval={"planning": "Auto", "reflection": "Always"})
     assert not_in_force(without_a_model) == (

@@ -124,6 +124,24 @@ async def test_a_store_that_is_gone_is_forgotten(loops: StoreLoops, passes: Pass
     assert len(passes.seen) == 1
 
 
+async def test_a_store_that_comes_while_a_pass_finds_it_gone_is_looked_at_again(
+    loops: StoreLoops, passes: Passes
+) -> None:
+    gate = threading.Event()
+
+    def answer(_: tuple[str, str]) -> Outcome:
+        gate.wait(5)
+        return READY if len(passes.seen) > 1 else replace(READY, exists=False)
+
+    passes.answer = answer
+    loops.wake(KEY)
+    await until(lambda: len(passes.seen) == 1)
+    loops.wake(KEY)
+    gate.set()
+    await until(lambda: len(passes.seen) == 2)
+    assert loops.stores == [KEY]
+
+
 async def test_the_wait_grows_with_failures_up_to_a_cap(loops: StoreLoops) -> None:
     delays = [loops._delay(None, failures) for failures in range(1, 12)]
     assert delays[0] == 2

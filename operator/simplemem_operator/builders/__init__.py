@@ -13,6 +13,7 @@ from simplemem_operator.builders.network_policy import build_network_policy
 from simplemem_operator.builders.persistent_volume_claim import build_persistent_volume_claim
 from simplemem_operator.builders.pod_disruption_budget import build_pod_disruption_budget
 from simplemem_operator.builders.redis import build_redis_config_map, build_redis_service, build_redis_stateful_set
+from simplemem_operator.builders.removal import build_removal_record
 from simplemem_operator.builders.service import build_service
 from simplemem_operator.builders.service_account import build_service_account
 from simplemem_operator.builders.service_monitor import build_service_monitor
@@ -24,6 +25,7 @@ Builder = Callable[[Desired], Manifest | None]
 BUILDERS: tuple[Builder, ...] = (
     build_service_account,
     build_config_map,
+    build_removal_record,
     build_network_policy,
     build_persistent_volume_claim,
     build_service,

@@ -6,11 +6,9 @@ it needs no more than the store's address and a token.
 
 from __future__ import annotations
 
-import copy
-
 from simplemem_operator import names
+from simplemem_operator.builders.command_pod import build_command_template
 from simplemem_operator.builders.common import build_object
-from simplemem_operator.builders.podspec import build_pod_template
 from simplemem_operator.constants import TOKENS_FOLDER
 from simplemem_operator.models.desired import Desired, Manifest
 
@@ -24,8 +22,6 @@ TRIES_AGAIN = 2
 """Pods made after one that failed: each asks anew, or joins a copy that is under way."""
 RESOURCES = {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
 """What the waiting pod asks for; the work is the store's."""
-UNWANTED = ("ports", "startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "envFrom")
-"""What a pod that serves has, and one that asks has not."""
 
 
 def build_backup_cron_job(desired: Desired) -> Manifest | None:
@@ -56,23 +52,7 @@ def build_backup_cron_job(desired: Desired) -> Manifest | None:
 
 def _template(desired: Desired) -> Manifest:
     store = desired.store
-    template = copy.deepcopy(build_pod_template(desired, BACKUP, BACKUP))
-    # Every run makes a pod of its own, which needs no hash to be replaced.
-    template["metadata"]["annotations"] = dict(store.pods.annotations)
-    pod = template["spec"]
-    pod["restartPolicy"] = "Never"
-    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] in ("tmp", "tokens")]
-    container = pod["containers"][0]
-    for name in UNWANTED:
-        container.pop(name, None)
-    container["args"] = ["backup"]
-    container["env"] = [
-        {"name": "SIMPLEMEM_URL", "value": f"http://{store.name}"},
-        *([{"name": "SIMPLEMEM_TOKENS", "value": TOKENS_FOLDER}] if store.access.token_secret_name else []),
-    ]
-    container["resources"] = copy.deepcopy(RESOURCES)
-    mounted = {volume["name"] for volume in pod["volumes"]}
-    container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] in mounted]
-    # The last lines of a run that failed stand in the pod's status.
-    container["terminationMessagePolicy"] = "FallbackToLogsOnError"
-    return template
+    env = [{"name": "SIMPLEMEM_URL", "value": f"http://{store.name}"}]
+    if store.access.token_secret_name:
+        env.append({"name": "SIMPLEMEM_TOKENS", "value": TOKENS_FOLDER})
+    return build_command_template(desired, BACKUP, ["backup"], env=env, resources=RESOURCES, volumes=("tmp", "tokens"))

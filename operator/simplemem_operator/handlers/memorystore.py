@@ -1,7 +1,7 @@
 """Events of MemoryStores, by kopf, and changes of what belongs to them, by our own watches; all they do is wake loops.
 
-Raw events, and no kopf daemon, because a daemon puts a finalizer on every object: a MemoryStore has nothing to do at
-its end (its children go by ownership), so it must be deletable while no operator runs.
+Raw events, and no kopf daemon, because a daemon puts a finalizer on every object: a MemoryStore must be deletable while
+no operator runs. Its children go by ownership; what is to be removed from a bucket stands in a record (`removal.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import kopf
 
 from simplemem_api.memorystore import GROUP, PLURAL, VERSION
+from simplemem_operator import names
 from simplemem_operator.caches import Caches
 from simplemem_operator.informer import Listener
 from simplemem_operator.kinds import PODS, SECRETS, STORES, Kind
@@ -34,10 +35,12 @@ def register(
         found = event["object"]
         key = (found["metadata"]["namespace"], found["metadata"]["name"])
         if event["type"] == "DELETED":
-            caches.drop(STORES, found)
+            caches.bury(found)
             secrets.forget(key)
             loops.forget(key)
             forget(key)
+            # Its data may be to go, too.
+            loops.wake(key)
         elif caches.put(STORES, found):
             secrets.remember(key, found.get("spec") or {})
             loops.wake(key)
@@ -52,6 +55,9 @@ def build_listener(loop: asyncio.AbstractEventLoop, loops: StoreLoops, secrets: 
         if kind is SECRETS:
             for key in secrets.users_of(owner[0], name):
                 loops.wake_known(key)
+        elif kind.name == "ConfigMap" and name == names.removal(owner[1]):
+            # Of a store that was deleted while no operator ran.
+            loops.wake(owner)
         else:
             loops.wake_known(owner, has_new_pods=kind is PODS)
 
