@@ -46,7 +46,7 @@ def test_a_damaged_lexical_index_is_rebuilt_and_every_search_is_answered(tmp_pat
     damage(server)
     server.start()
     server.wait_ready()
-    assert "lexical index damaged; it is built anew" in server.log()
+    assert "lexical index cannot be taken over; it is built anew" in server.log()
     with server.client() as client:
         assert words(client) > 0
         damage(server)
