@@ -64,6 +64,9 @@ class Metrics:
         self.degraded_turns_total = self._counter(
             "degraded_turns", "Turns compressed by rules since no language model gave a usable reply."
         )
+        self.degraded_searches_total = self._counter(
+            "degraded_searches", "Searches answered by words and metadata alone since the model was away.", ("code",)
+        )
         self.encoded_texts_total = self._counter(
             "encoded_texts", "Texts to be stored that were encoded, here or by the embedding pods.", ("where",)
         )

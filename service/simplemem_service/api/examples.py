@@ -38,6 +38,7 @@ SEARCH: Example = {
     "context": "[1 March 2026] Ada moved from Paris to Rome on 28 February 2026.",
     "context_tokens": 24,
     "took_ms": 6.8,
+    "degraded": None,
     "depth": None,
     "plan": None,
 }

@@ -41,6 +41,7 @@ async def search(caller: Reader, body: SearchIn, service: ServiceOf, parts: Part
         results=[HitOut.of_hit(hit) for hit in found.hits],
         context=found.context,
         context_tokens=found.context_tokens,
+        degraded=found.degraded or None,
         took_ms=round((time.perf_counter() - started) * 1000, 2),
         depth=DepthOut.of(found) if body.explain else None,
         plan=PlanOut.of(found.plan) if body.explain and found.plan else None,
@@ -72,6 +73,8 @@ async def find(service: Service, parts: Parts, query: Query) -> Retrieved:
     try:
         with service.metrics.retrieve_seconds.time(), tracer.start_as_current_span("retrieve") as span:
             found = await parts.retriever.retrieve(query)
+            if found.degraded:
+                service.metrics.degraded_searches_total.labels(found.degraded).inc()
             span.set_attributes({"simplemem.hits": len(found.hits), "simplemem.context_tokens": found.context_tokens})
         if parts.used is not None:
             parts.used.note(hit.entry.entry_id for hit in found.hits)

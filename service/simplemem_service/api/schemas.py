@@ -292,7 +292,8 @@ class DepthOut(BaseModel):
 class SearchOut(RetrieveOut):
     """What was found, best first, and one text of it for a prompt.
 
-    Where `explain` asks: the depth by the question's complexity, and the plan if there is one.
+    `degraded` is the code of the error for which meaning was left out and words and metadata alone decided. Where
+    `explain` asks: the depth by the question's complexity, and the plan if there is one.
     """
 
     model_config = example(examples.SEARCH, examples.EXPLAINED)
@@ -300,6 +301,7 @@ class SearchOut(RetrieveOut):
     context: str
     context_tokens: int
     took_ms: float
+    degraded: str | None = None
     depth: DepthOut | None = None
     plan: PlanOut | None = None
 

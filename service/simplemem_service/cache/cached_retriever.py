@@ -86,8 +86,9 @@ class CachedRetriever:
             return known
         self._metrics.cache_misses_total.labels(CACHE).inc()
         found = await self._inner.retrieve(query)
-        # A result of another version, or one that a language model's failure cut short, is not this key's.
-        if self._follower.version == version and not (found.plan and found.plan.fallback):
+        # A result of another version, or one that a model's failure cut short, is not this key's.
+        is_whole = not found.degraded and not (found.plan and found.plan.fallback)
+        if self._follower.version == version and is_whole:
             await self._cache.set(key, _write(found), LIFETIME)
         return found
 

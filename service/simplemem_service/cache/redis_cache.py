@@ -18,8 +18,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 from typing_extensions import override
 
+from simplemem_service.breaker import CircuitBreaker
 from simplemem_service.cache.base import Cache
-from simplemem_service.cache.breaker import CircuitBreaker
 from simplemem_service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)

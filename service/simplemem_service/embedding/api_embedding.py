@@ -22,6 +22,7 @@ from datetime import timedelta
 import numpy as np
 from typing_extensions import override
 
+from simplemem_service.breaker import CircuitBreaker
 from simplemem_service.embedding.base import Embedding
 from simplemem_service.embedding.batching import MOST_DOCUMENTS, MOST_QUERIES
 from simplemem_service.embedding.model_files import find_prefixes
@@ -47,8 +48,8 @@ TRIES = 4
 """Tries of a call for documents."""
 QUERY_TRIES = 2
 """Tries of a call for a question, within `QUERY_LIMIT`."""
-QUERY_LIMIT = timedelta(seconds=10)
-"""How long a question may wait for its vector; providers take .1 to .5 s."""
+QUERY_LIMIT = timedelta(seconds=3)
+"""How long a question may wait for its vector; providers take .1 to .5 s. Without one it is answered by words."""
 LONGEST_WAIT_SECONDS = 60.0
 """Longest pause that a provider may ask for, in seconds."""
 FIRST_PAUSE_SECONDS = 1.0
@@ -113,6 +114,7 @@ class ApiEmbedding(Embedding):
         self._held_until = 0.0
         self._query_slots = asyncio.Semaphore(QUERY_CALLS)
         self._document_slots = asyncio.Semaphore(DOCUMENT_CALLS)
+        self._breaker = CircuitBreaker(clock)
         self._waiting_queries = 0
         self._waiting_documents = 0
         self._queries = self._documents = VectorCache(0)
@@ -147,22 +149,33 @@ class ApiEmbedding(Embedding):
 
     @override
     async def encode_query(self, text: str) -> Vector:
-        """Unit vector of a question. Raises `EmbeddingUnavailableError` where there is none within `QUERY_LIMIT`."""
+        """Unit vector of a question.
+
+        Raises `EmbeddingUnavailableError` where there is none within `QUERY_LIMIT`, and at once where that happened
+        some times in a row lately.
+        """
         known = self._queries.read([text]).get(text)
         if known is not None:
             return known
         if self._waiting_queries >= MOST_QUERIES:
             raise OverloadedError(f"{self._waiting_queries} questions wait for '{self.model}'; try again in a second")
+        if not self._breaker.is_allowed():
+            raise EmbeddingUnavailableError(f"model '{self.model}' failed lately; it is asked again soon")
         self._waiting_queries += 1
         try:
             async with asyncio.timeout(QUERY_LIMIT.total_seconds()):
                 (vector,) = await self._call([self._prefixes.query + text], is_query=True, tries=QUERY_TRIES)
         except TimeoutError as error:
+            self._breaker.fail()
             raise EmbeddingUnavailableError(
                 f"model '{self.model}' did not answer within {QUERY_LIMIT.total_seconds():g} s"
             ) from error
+        except EmbeddingUnavailableError:
+            self._breaker.fail()
+            raise
         finally:
             self._waiting_queries -= 1
+        self._breaker.succeed()
         self._queries.write({text: vector})
         return vector
 

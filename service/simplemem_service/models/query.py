@@ -89,3 +89,6 @@ class Retrieved:
     """C_q, how much the question asks for, in [0, 1]."""
     depth: int = 0
     """How many entries were wanted: k_dyn where the query deepens, else its `top_k`."""
+    degraded: str = ""
+    """Code of the error for which meaning was left out and words, dates and people alone decided; empty where it was
+    not."""

@@ -63,6 +63,8 @@ class _Progress:
     """When the calls must have ended, on the monotonic clock."""
     complexity: float
     """The question's C_q."""
+    degraded: str
+    """Why the first pass did without meaning; empty where it did not."""
     queries: list[str] = field(default_factory=list)
     """Searches beside the question."""
     calls: int = 0
@@ -116,7 +118,7 @@ class PlannedRetriever:
         """
         found = await self._search(query, query.text)
         deadline = time.monotonic() + self._time_limit.total_seconds()
-        progress = _Progress(list(found.hits), is_weak(found.hits), deadline, found.complexity)
+        progress = _Progress(list(found.hits), is_weak(found.hits), deadline, found.complexity, found.degraded)
         fallback = ""
         try:
             async with asyncio.timeout(self._time_limit.total_seconds()):
@@ -180,7 +182,7 @@ class PlannedRetriever:
             is_sufficient=progress.is_sufficient,
             fallback=fallback,
         )
-        return Retrieved(hits, context, tokens, plan, progress.complexity, depth)
+        return Retrieved(hits, context, tokens, plan, progress.complexity, depth, progress.degraded)
 
 
 def fuse(asked: Sequence[Hit], planned: Sequence[Sequence[Hit]]) -> list[Hit]:

@@ -75,6 +75,10 @@ class Recipe:
         """The recipe with one signal switched off."""
         return Recipe({**self.weights, signal: 0.0}, self.candidates)
 
+    def without_meaning(self) -> Recipe:
+        """The recipe for a question that has no vector."""
+        return self.without(DENSE_SENTENCE).without(DENSE_CONTEXT)
+
     def trusting(self, known_share: float) -> Recipe:
         """The recipe for a question of whose tokens the embedding model has learned that share, in [0, 1].
 

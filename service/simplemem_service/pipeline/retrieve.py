@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from simplemem_service.embedding.base import Embedding
+from simplemem_service.errors import EmbeddingUnavailableError
 from simplemem_service.index.base import BIGRAMS, CONTEXT, SENTENCES, Candidates, Scope
 from simplemem_service.index.follow import Follower, Views
 from simplemem_service.models.entry import CANARY_USER, Entry, Vector
@@ -79,24 +80,29 @@ class Retriever:
     async def retrieve(self, query: Query) -> Retrieved:
         """The entries that answer a query best, and their text within its token budget.
 
-        Raises `OverloadedError` if too many questions wait for the encoder, and `EmbeddingError` if this one cannot
-        be encoded.
+        While the model is away, words and metadata alone decide, which the result says. Raises `OverloadedError` if
+        too many questions wait for the encoder, and `EmbeddingError` if this one cannot be encoded.
         """
         views = self._follower.views
         question = read_question(query.text, views.catalogue.speakers(query.filter.user_id))
-        vector = await self._embedding.encode_query(question.meaning)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._search, query, question, vector, views)
+        try:
+            vector = await self._embedding.encode_query(question.meaning)
+        except EmbeddingUnavailableError as error:
+            recipe, vector = self._recipe.without_meaning(), np.zeros(self._embedding.dimension, dtype=np.float32)
+            found = await loop.run_in_executor(self._threads, self._search, query, question, vector, views, recipe)
+            return replace(found, degraded=error.code)
+        recipe = self._recipe.trusting(self._embedding.known_share(question.meaning))
+        return await loop.run_in_executor(self._threads, self._search, query, question, vector, views, recipe)
 
     def close(self) -> None:
         """Let searches under way end and take no more."""
         self._threads.shutdown()
         self._aside.shutdown()
 
-    def _search(self, query: Query, question: Question, vector: Vector, views: Views) -> Retrieved:
+    def _search(self, query: Query, question: Question, vector: Vector, views: Views, recipe: Recipe) -> Retrieved:
         search = _Search(question, vector, views, views.catalogue.scope(query.filter), self._aside)
         depth = deepen(query.top_k, question.complexity) if query.deepens else query.top_k
-        recipe = self._recipe.trusting(self._embedding.known_share(question.meaning))
         hits = rank(search, recipe, depth)
         context, tokens = build_context([hit.entry for hit in hits], query.max_tokens, self._embedding.count_tokens)
         return Retrieved(tuple(hits), context, tokens, complexity=question.complexity, depth=depth)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from simplemem_service.cache.breaker import FAILURES, PAUSE, CircuitBreaker
+from simplemem_service.breaker import FAILURES, PAUSE, CircuitBreaker
 from simplemem_service.cache.redis_cache import NAMESPACE, RedisCache
 from simplemem_service.telemetry import Metrics
 from tests.support.bucket import free_port

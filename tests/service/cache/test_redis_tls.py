@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from redis.asyncio import Redis
 
-from simplemem_service.cache.breaker import CircuitBreaker
+from simplemem_service.breaker import CircuitBreaker
 from simplemem_service.cache.redis_cache import RedisCache
 from simplemem_service.telemetry import Metrics
 from tests.harness.pki import Pki
