@@ -5,6 +5,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -13,8 +14,11 @@ from tests.harness import oci, package
 from tests.harness.build import built
 from tests.harness.errors import HarnessError
 from tests.harness.oci import rename_archive
+from tests.harness.ports import free_ports
+from tests.harness.process import Process
 from tests.harness.signing import SIGNER, is_signed, sign, write_checksums
 from tests.support.chart import CHART, helm
+from tests.support.tools import tool
 
 STATUS = (
     "Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.2.13\nArchitecture: amd64\nMaintainer: a <a@b.c>\n"
@@ -116,6 +120,40 @@ def test_the_chart_s_package_gives_what_its_folder_gives(tmp_path: Path) -> None
     assert packed.stdout == folder.stdout
 
 
+def test_a_registry_takes_the_chart_s_package_as_it_is(tmp_path: Path) -> None:
+    registry = tool("docker-registry", "docker-registry")
+    (port,) = free_ports(1)
+    config = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    (tmp_path / "registry.yaml").write_text(yaml.safe_dump(config))
+    process = Process("docker-registry", [registry, "serve", tmp_path / "registry.yaml"], tmp_path / "registry.log")
+    chart = package.package_chart(tmp_path)
+    process.start()
+    try:
+        process.wait_until(lambda: answers(port), "an answer", 30)
+        pushed = helm("push", str(chart), f"oci://127.0.0.1:{port}/charts", "--plain-http")
+        assert pushed.returncode == 0, pushed.stderr
+        address = f"oci://127.0.0.1:{port}/charts/simplemem-operator"
+        flags = ("--kube-version", "1.35.4")
+        pulled = helm("template", "mem", address, "--version", chart.stem.rpartition("-")[2], "--plain-http", *flags)
+        folder = helm("template", "mem", str(CHART), *flags)
+        assert pulled.stdout == folder.stdout, pulled.stderr
+        assert "kind: Deployment" in pulled.stdout
+    finally:
+        process.kill()
+
+
+def answers(port: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
 def test_checksums_find_a_changed_file(tmp_path: Path) -> None:
     for name in ("a.tgz", "b.json", "b.json.sig"):
         (tmp_path / name).write_text(name)
@@ -156,5 +194,6 @@ def test_the_list_of_an_image_names_packages_of_debian_and_python(archive: Path)
         pytest.skip("syft is not built; `python3 -m tests.harness.build syft` takes some minutes")
     found = json.loads(package.list_contents(archive, "simplemem-operator", "1").read_text())
     assert (found["bomFormat"], found["metadata"]["component"]["name"]) == ("CycloneDX", "simplemem-operator")
+    assert "file" not in {component["type"] for component in found["components"]}
     purls = {component.get("purl", "").partition("?")[0] for component in found["components"]}
     assert {"pkg:pypi/pydantic@2.11.0", "pkg:deb/debian/zlib1g@1%3A1.2.13"} <= purls
