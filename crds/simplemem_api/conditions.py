@@ -92,7 +92,7 @@ class Reason(StrEnum):
     WITHIN_BUDGET = "WithinBudget"
     """The month is within the budget."""
     BUDGET_EXCEEDED = "BudgetExceeded"
-    """Models alone have cost as much as the budget; the pods do what `onExceeded` says."""
+    """Models, machines and storage have cost as much as the budget; the pods do what `onExceeded` says."""
     PLANNED_BEYOND_BUDGET = "PlannedBeyondBudget"
     """Machines and storage as planned, with what models have cost, are beyond the budget."""
     LOAD_UNKNOWN = "LoadUnknown"

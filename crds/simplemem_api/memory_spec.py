@@ -169,8 +169,8 @@ class BudgetSpec(Part):
     """What the store may cost."""
 
     monthly_usd: Annotated[str, Field(min_length=1, max_length=10)] = Field(alias="monthlyUSD")
-    """Budget of a calendar month, US dollars, a decimal string above zero. `onExceeded` acts once paid models alone
-    have cost that much; WithinBudget looks at machines and storage, too."""
+    """Budget of a calendar month, US dollars, a decimal string above zero. `onExceeded` acts once models, machines and
+    storage together have cost that much; what is planned beyond it WithinBudget tells from the first day."""
     on_exceeded: BudgetAction | None = None
     """What happens beyond it; default Warn."""
 

@@ -200,7 +200,7 @@ def _tier(findings: Findings, facts: Facts, previous: Mapping[str, Any]) -> Verd
 
 
 def _budget(findings: Findings, facts: Facts, previous: Mapping[str, Any], now: datetime) -> Verdict:
-    found = judge_budget(findings.store, findings.observed, now, facts.planned)
+    found = judge_budget(findings.store, findings.observed, previous, now, facts.planned)
     unknown = (None, Reason.RECONCILING, "no pod has reported what models cost yet")
     return found or standing(ConditionType.WITHIN_BUDGET, previous) or unknown
 

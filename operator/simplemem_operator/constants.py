@@ -29,6 +29,9 @@ USER_ID = 65532
 STORE_FILE = "store.json"
 """Key of the ConfigMap that holds the ResolvedStore."""
 
+MONTH_FILE = "month.json"
+"""Key of the ConfigMap that holds what machines and storage have cost this month, where there is a budget."""
+
 CONFIG_FOLDER = "/etc/simplemem"
 """Where pods find the ResolvedStore."""
 

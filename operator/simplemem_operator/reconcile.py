@@ -47,6 +47,7 @@ from simplemem_operator.observe import Observer
 from simplemem_operator.prune import owns_replicas
 from simplemem_operator.removal import Removals
 from simplemem_operator.scaling import desired_scale, read_backlog, read_state, seconds_until_idle
+from simplemem_operator.spending import read_machine_cost
 from simplemem_operator.status import build_failed_status, build_status, is_news, ready_of
 from simplemem_operator.write_path import read_write_path
 
@@ -69,6 +70,9 @@ class Outcome:
 
 FOREIGN_SECONDS = 10.0
 """How soon a name that somebody else has taken is looked at again, in seconds: no event tells that it is free."""
+
+SOON_SECONDS = 1.0
+"""How soon the pods are told what a pass has found of the month's cost, in seconds."""
 
 GONE = Outcome(exists=False, is_ready=False, has_failed=False)
 """The outcome of a pass over a MemoryStore that is no longer there."""
@@ -145,7 +149,7 @@ class Reconciler:
             self._caches.check()
             live = self._observer.child(namespace, name, "ConfigMap", names.config_map(name))
             store, move = keep_storage(store, live, manifest)
-            desired = self._desire(store, manifest["metadata"]["uid"])
+            desired = self._desire(store, manifest)
             observed, refusal = self._carry_out(desired)
             if refusal is not None:
                 raise refusal
@@ -156,6 +160,9 @@ class Reconciler:
         status = build_status(Findings(store, observed, failure, move, self._prices), *self._basis(manifest))
         self._measure(store, observed)
         outcome = self._publish(manifest, status, has_failed=failure is not None)
+        if read_machine_cost(store, status) != read_machine_cost(store, manifest.get("status") or {}):
+            # The pods are told with the next pass.
+            return replace(outcome, again_seconds=SOON_SECONDS)
         if observed.foreign:
             return replace(outcome, again_seconds=FOREIGN_SECONDS)
         return replace(outcome, again_seconds=self._idle_seconds(store))
@@ -165,12 +172,19 @@ class Reconciler:
         gpu, scale = store.embedding.gpu, self._scale(store)
         return None if gpu is None or scale is None else seconds_until_idle(scale, self._now(), gpu)
 
-    def _desire(self, store: ResolvedStore, uid: str) -> tuple[Desired, Observed]:
+    def _desire(self, store: ResolvedStore, manifest: Manifest) -> tuple[Desired, Observed]:
         secrets = self._observer.read_secrets(store.namespace, secrets_of(store))
         of_copies = self._observer.read_secrets(store.namespace, backup_secrets_of(store))
         hashes = {secret.name: secret.content_hash for secret in (*of_copies, *secrets)}
-        scale = self._scale(store)
-        desired = Desired(store, uid, self._images, hashes, self._operator_namespace, scale)
+        desired = Desired(
+            store,
+            manifest["metadata"]["uid"],
+            self._images,
+            hashes,
+            self._operator_namespace,
+            self._scale(store),
+            read_machine_cost(store, manifest.get("status") or {}),
+        )
         return desired, Observed((), secrets=secrets, backup_secrets=of_copies)
 
     def _scale(self, store: ResolvedStore) -> EmbeddingScale | None:

@@ -21,6 +21,7 @@ from simplemem_api.prices import CENT, Prices
 from simplemem_api.resolved import ResolvedBudget, ResolvedStore
 from simplemem_api.workload_spec import Device
 from simplemem_operator import names
+from simplemem_operator.models.desired import MachineCost
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.times import write_time
@@ -162,27 +163,45 @@ def read_models_usd(observed: Observed, now: datetime) -> Decimal | None:
     return Decimal(max(cents, default=0)) / 100 if told else None
 
 
-def judge_budget(store: ResolvedStore, observed: Observed, now: datetime, planned: Cost) -> Verdict | None:
-    """The condition WithinBudget; None where no pod tells what models cost, so that the last word stands."""
+def read_machine_cost(store: ResolvedStore, previous: Mapping[str, Any]) -> MachineCost | None:
+    """What the pods of a store with a budget must know of the month, as the status last told it."""
+    counted = _read_counted(previous)
+    if store.budget is None or counted is None:
+        return None
+    return MachineCost(counted.month, str(max(Decimal(0), counted.usd - counted.models_usd).quantize(CENT)))
+
+
+def judge_budget(
+    store: ResolvedStore, observed: Observed, previous: Mapping[str, Any], now: datetime, planned: Cost
+) -> Verdict | None:
+    """The condition WithinBudget; None where no pod tells what models cost, so that the last word stands.
+
+    Machines count with what the pods are told of them, so that condition and pods agree.
+    """
     budget = store.budget
     if budget is None:
         return True, Reason.NO_BUDGET, "no budget is set"
+    told = read_machine_cost(store, previous)
+    is_current = told is not None and told.month == now.astimezone(UTC).strftime("%Y-%m")
+    machines = Decimal(told.usd) if told is not None and is_current else Decimal(0)
     paid = read_models_usd(observed, now)
-    if paid is None and _pays_models(store):
+    if paid is None and _pays_models(store) and machines < budget.monthly_usd:
         return None
-    return _judge(budget, planned, paid or Decimal(0))
+    return _judge(budget, planned, paid or Decimal(0), machines)
 
 
-def _judge(budget: ResolvedBudget, planned: Cost, paid: Decimal) -> Verdict:
+def _judge(budget: ResolvedBudget, planned: Cost, paid: Decimal, machines: Decimal) -> Verdict:
     limit = f"the budget of {budget.monthly_usd} US dollars"
-    if paid >= budget.monthly_usd:
-        words = f"what models cost this month has reached {limit}; {EFFECTS[budget.on_exceeded]}"
-        return False, Reason.BUDGET_EXCEEDED, words
+    if paid + machines >= budget.monthly_usd:
+        what = "models, machines and storage" if machines else "models"
+        words = f"what {what} cost this month has reached {limit}; {EFFECTS[budget.on_exceeded]}"
+        advice = "; machines go on: suspend the store, or take a smaller tier" if machines else ""
+        return False, Reason.BUDGET_EXCEEDED, words + advice
     rest = sum((item.monthly_usd for item in planned.items if item.meter is not Meter.MODELS), Decimal(0))
     if paid + rest > budget.monthly_usd:
         words = (
             f"machines and storage are planned at {rest} US dollars a month; with what models have cost that is beyond "
-            f"{limit}; raise it or take a smaller tier. Pods stop models only once those alone have reached it"
+            f"{limit}; raise it or take a smaller tier. onExceeded acts once that much has been spent"
         )
         return False, Reason.PLANNED_BEYOND_BUDGET, words
     return True, Reason.WITHIN_BUDGET, f"what models cost this month, and all that is planned beside, is within {limit}"

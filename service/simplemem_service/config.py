@@ -69,12 +69,16 @@ class Config:
     host may stand for any number of pods, none at times. None: texts are encoded here."""
     canary_seconds: int = 0
     """SIMPLEMEM_CANARY_SECONDS: how often a turn is written and searched back to prove the write path; 0: never."""
+    month_file: Path | None = None
+    """Beside the ResolvedStore: what the operator has counted of the month; none on a laptop."""
     redis_url: str | None = field(default=None, repr=False)
     """REDIS_URL: a Redis that spares repeated work, redis:// or rediss://; it may hold a password. None: no cache."""
 
 
 STORE_FILE = "/etc/simplemem/store.json"
 """SIMPLEMEM_STORE_FILE: where the operator's ConfigMap puts the ResolvedStore."""
+MONTH_FILE = "month.json"
+"""Name of the file with what the month has cost, beside it (`llm/machines.py`)."""
 MOST = 3600
 """Largest number that a setting may have: an hour in seconds."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -84,8 +88,10 @@ def read_config(environment: Mapping[str, str]) -> Config:
     """The settings of a container. Raises `ConfigError`."""
     models = environment.get("SIMPLEMEM_MODELS")
     data = Path(environment.get("SIMPLEMEM_DATA", "/data"))
+    store_file = Path(environment.get("SIMPLEMEM_STORE_FILE", STORE_FILE))
     return Config(
-        store=read_resolved_store(Path(environment.get("SIMPLEMEM_STORE_FILE", STORE_FILE))),
+        store=read_resolved_store(store_file),
+        month_file=store_file.with_name(MONTH_FILE),
         role=_one_of("SIMPLEMEM_ROLE", environment.get("SIMPLEMEM_ROLE", "all"), Role),
         data=data,
         models=Path(models) if models else None,

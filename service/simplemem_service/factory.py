@@ -53,6 +53,7 @@ from simplemem_service.llm.litellm_client import LiteLlmClient
 from simplemem_service.llm.litellm_embeddings import LiteLlmEmbeddings
 from simplemem_service.llm.provider_models import is_provider_model
 from simplemem_service.llm.router import Router
+from simplemem_service.llm.machines import Machines
 from simplemem_service.llm.spending import Spending
 from simplemem_service.measured import MeasuredEmbedding
 from simplemem_service.parts import Parts
@@ -297,7 +298,8 @@ def create_budget(config: Config, blobs: BlobStore) -> Budget | None:
     store = config.store
     if store.llm.mode is not LlmMode.MODEL and store.embedding.device is not Device.API:
         return None
-    return Budget(store.budget, Ledger(blobs, f"{socket.gethostname()}-{config.role}"))
+    ledger = Ledger(blobs, f"{socket.gethostname()}-{config.role}")
+    return Budget(store.budget, ledger, Machines(config.month_file))
 
 
 def create_blobs(config: Config) -> BlobStore:

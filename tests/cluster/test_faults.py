@@ -35,6 +35,11 @@ def described(space: Space, name: str = "notes") -> str:
     return " ".join(space.kubectl("describe", "smem", name).split())
 
 
+def has_top_k(space: Space, wanted: int) -> bool:
+    found = space.get("configmap", "notes-config")
+    return found is not None and json.loads(found["data"]["store.json"])["retrieval"]["topK"] == wanted
+
+
 def restored(space: Space) -> bool:
     return space.names() == ON_A_VOLUME
 
@@ -66,8 +71,8 @@ def test_watches_cut_without_a_word_are_replaced(rig: Rig) -> None:
     space.patch("smem", "notes", {"spec": {"retrieval": {"topK": 21}}})
     eventually(lambda: restored(space), within=30)
     # A watch lives 4 s here and may be silent for 10 s more; 60 s and 10 s by default.
-    found = eventually(lambda: space.get("configmap", "notes-config"))
-    assert json.loads(found["data"]["store.json"])["retrieval"]["topK"] == 21
+    # MemoryStores come by a watch of their own.
+    eventually(lambda: has_top_k(space, 21), within=30)
     errors = rig.operator.metrics("simplemem_operator_watch_errors_total")
     assert errors['simplemem_operator_watch_errors_total{error="ApiUnavailableError",kind="Service"}'] >= 1
     assert rig.operator.healthz()[0] == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,9 +12,12 @@ import pytest
 from simplemem_api.cost import Meter, monthly_cost
 from simplemem_api.price_file import load_prices
 from simplemem_api.prices import BUILT_IN
+from simplemem_operator.builders.config_map import build_config_map
+from simplemem_operator.builders.deployment import build_retrieval_deployment
 from simplemem_operator.conditions import Findings
+from simplemem_operator.models.desired import Desired, Images, MachineCost
 from simplemem_operator.models.observed import Observed, PodHealth
-from simplemem_operator.spending import Counted, advance, judge_budget, measured_status
+from simplemem_operator.spending import Counted, advance, judge_budget, measured_status, read_machine_cost
 from simplemem_operator.status import build_status, is_news
 from tests.support.stores import S3, make_store
 
@@ -123,10 +127,51 @@ def test_the_budget_is_judged_by_what_was_paid_and_what_is_planned(
     spec: dict[str, Any], cents: int | None, month: int, holds: bool | None, reason: str, words: str
 ) -> None:
     store = make_store(**spec)
-    verdict = judge_budget(store, found(cents=cents, month=month), NOON, monthly_cost(store))
+    verdict = judge_budget(store, found(cents=cents, month=month), {}, NOON, monthly_cost(store))
     assert verdict is not None
     assert verdict[:2] == (holds, reason)
     assert words in verdict[2]
+
+
+def spent(machines: str, models: str = "0.00", month: str = "2026-03") -> dict[str, Any]:
+    """A status that tells what a month has cost."""
+    items = [{"name": "server", "usd": machines, "basis": ""}, {"name": "models", "usd": models, "basis": ""}]
+    usd = str(Decimal(machines) + Decimal(models))
+    as_of = f"{month}-10T12:00:00Z"
+    return {"cost": {"measured": {"month": month, "asOf": as_of, "usd": usd, "items": items, "meters": []}}}
+
+
+@pytest.mark.parametrize(
+    ("previous", "cents", "holds", "reason", "words"),
+    [
+        (spent("65.00"), 500, False, "BudgetExceeded", "models, machines and storage cost this month has reached"),
+        (spent("65.00"), 499, True, "WithinBudget", "70"),
+        (spent("50.00"), 900, False, "PlannedBeyondBudget", "onExceeded acts once that much has been spent"),
+        (spent("70.00"), None, False, "BudgetExceeded", "compressed by rules; machines go on: suspend the store"),
+        (spent("69.99"), None, None, "", ""),
+        (spent("99.00", month="2026-02"), 100, True, "WithinBudget", "70"),
+    ],
+)
+def test_machines_count_towards_the_budget(
+    previous: dict[str, Any], cents: int | None, holds: bool | None, reason: str, words: str
+) -> None:
+    store = make_store(budget={"monthlyUSD": "70", "onExceeded": "RejectWrites"}, **KEYED)
+    verdict = judge_budget(store, found(cents=cents), previous, NOON, monthly_cost(store))
+    assert (verdict or (None, ""))[:2] == (holds, reason)
+    assert words in (verdict or ("", "", ""))[2]
+
+
+def test_pods_are_told_what_machines_cost_and_are_not_replaced_for_it() -> None:
+    store = make_store(budget={"monthlyUSD": "70"}, **KEYED)
+    assert read_machine_cost(make_store(**KEYED), spent("1.00")) is None
+    assert read_machine_cost(store, {}) is None
+    cost = read_machine_cost(store, spent("12.30", "4.00"))
+    assert cost == MachineCost("2026-03", "12.30")
+    before = Desired(store, "u", Images("service:1"))
+    after = replace(before, machine_cost=cost)
+    assert build_config_map(after)["data"]["month.json"] == '{"machinesUSD": "12.30", "month": "2026-03"}\n'
+    assert "month.json" not in build_config_map(before)["data"]
+    assert build_retrieval_deployment(after) == build_retrieval_deployment(before)
 
 
 def test_the_last_word_on_the_budget_stands_between_two_pods() -> None:

@@ -7,13 +7,20 @@ import json
 from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import names
 from simplemem_operator.builders.common import build_object
-from simplemem_operator.constants import STORE_FILE
+from simplemem_operator.constants import MONTH_FILE, STORE_FILE
 from simplemem_operator.models.desired import Desired, Manifest
 
 
 def build_config_map(desired: Desired) -> Manifest:
-    """Settings of the pods. They hold names of Secrets, never values."""
-    body = {"data": {STORE_FILE: render_store(desired.store)}}
+    """Settings of the pods. They hold names of Secrets, never values.
+
+    What machines have cost stands beside the settings, so that a new figure replaces no pod.
+    """
+    data = {STORE_FILE: render_store(desired.store)}
+    if desired.machine_cost is not None:
+        cost = {"month": desired.machine_cost.month, "machinesUSD": desired.machine_cost.usd}
+        data[MONTH_FILE] = json.dumps(cost, sort_keys=True) + "\n"
+    body = {"data": data}
     return build_object(desired, "v1", "ConfigMap", names.config_map(desired.store.name), "config", body)
 
 

@@ -30,6 +30,16 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineCost:
+    """What a store's machines and storage have cost in a month."""
+
+    month: str
+    """Which month, such as 2026-03."""
+    usd: str
+    """US dollars, a decimal string."""
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """A store as its children are built from it."""
 
@@ -45,3 +55,5 @@ class Desired:
     """Where the operator itself runs, so that it may reach the pods; None: outside the cluster."""
     scale: EmbeddingScale | None = None
     """Number of embedding pods; None: the fewest that the spec allows."""
+    machine_cost: MachineCost | None = None
+    """What the pods must know of the month's cost; None: nothing, as without a budget."""

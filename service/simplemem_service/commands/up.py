@@ -57,6 +57,7 @@ def local_config(
         port=port,
         log_level=environment.get("SIMPLEMEM_LOG_LEVEL", "warning"),
         embedding_addresses=read_embedding_addresses(environment),
+        month_file=None,
         redis_url=read_redis_url(environment),
         **read_llm_settings(environment),
     )

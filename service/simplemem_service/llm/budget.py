@@ -9,6 +9,7 @@ from typing import Any
 from simplemem_api.memory_spec import BudgetAction
 from simplemem_api.resolved import ResolvedBudget
 from simplemem_service.llm.ledger import Ledger, Totals, Usage
+from simplemem_service.llm.machines import Machines
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +44,15 @@ class Budget:
     limit
         The budget; None: none.
     ledger
-        What was spent.
+        What was spent on models.
+    machines
+        What machines and storage have cost.
     """
 
-    def __init__(self, limit: ResolvedBudget | None, ledger: Ledger) -> None:
+    def __init__(self, limit: ResolvedBudget | None, ledger: Ledger, machines: Machines | None = None) -> None:
         self._limit = limit
         self._ledger = ledger
+        self._machines = machines or Machines(None)
         self._told_month = ""
 
     async def verdict(self) -> Verdict:
@@ -56,13 +60,16 @@ class Budget:
         limit = self._limit
         if limit is None:
             return Verdict.ALL
-        spent = sum_usd(await self._ledger.totals())
+        machines = self._machines.usd(self._ledger.month)
+        spent = sum_usd(await self._ledger.totals()) + machines
         if spent < float(limit.monthly_usd):
             return Verdict.ALL
         if self._told_month != self._ledger.month:
             self._told_month = self._ledger.month
-            fields = {"month": self._told_month, "spent_usd": round(spent, 4), "budget_usd": str(limit.monthly_usd)}
-            logger.warning("budget of the month is used up", extra=fields | {"action": str(limit.on_exceeded)})
+            fields: dict[str, Any] = {"month": self._told_month, "spent_usd": round(spent, 4)}
+            fields["budget_usd"] = str(limit.monthly_usd)
+            fields |= {"machines_usd": machines, "action": str(limit.on_exceeded)}
+            logger.warning("budget of the month is used up", extra=fields)
         return BEYOND[limit.on_exceeded]
 
     async def record(self, model: str, usage: Usage) -> None:
@@ -88,10 +95,12 @@ class Budget:
             "basis": _basis(totals),
         }
         if self._limit is not None:
+            machines = self._machines.usd(self._ledger.month)
             report |= {
+                "machines_usd": round(machines, 2),
                 "budget_usd": float(self._limit.monthly_usd),
                 "on_exceeded": str(self._limit.on_exceeded),
-                "exceeded": spent >= float(self._limit.monthly_usd),
+                "exceeded": spent + machines >= float(self._limit.monthly_usd),
             }
         return report
 
