@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simplemem_api.memory_spec import LlmMode, When
 from simplemem_api.resolved import ResolvedStore, StorageKind
-from simplemem_api.storage_spec import S3StorageClass
+from simplemem_api.storage_spec import ARCHIVES
 
 
 def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
@@ -12,8 +12,8 @@ def not_in_force(store: ResolvedStore) -> tuple[str, ...]:
     has_rules = store.llm.mode is LlmMode.RULES
     asked = (
         (
-            store.storage.s3 is not None and store.storage.s3.storage_class is not S3StorageClass.STANDARD,
-            "storage.s3.storageClass (objects are STANDARD)",
+            store.storage.s3 is not None and store.storage.s3.storage_class in ARCHIVES,
+            "storage.s3.storageClass (an archive cannot be searched; objects are STANDARD)",
         ),
         (has_rules and store.synthesis.mode is LlmMode.MODEL, "synthesis.mode Model (llm.mode is Rules)"),
         (has_rules and store.retrieval.planning is not When.NEVER, "retrieval.planning (llm.mode is Rules)"),

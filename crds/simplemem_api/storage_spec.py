@@ -28,6 +28,10 @@ class S3StorageClass(StrEnum):
     DEEP_ARCHIVE = "DEEP_ARCHIVE"
 
 
+ARCHIVES = frozenset({S3StorageClass.GLACIER, S3StorageClass.DEEP_ARCHIVE})
+"""Classes whose objects must be thawed for hours before they can be read."""
+
+
 class CloudPlan(StrEnum):
     """Plan of LanceDB Cloud."""
 
@@ -84,7 +88,8 @@ class S3Storage(Part):
     credentials_secret_name: Name | None = None
     """Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; without it the pod's own identity is used."""
     storage_class: S3StorageClass | None = None
-    """Class of the objects; default STANDARD."""
+    """Class of the objects; default STANDARD. Of a store, that of its tables, which must be read at once: what lives
+    for seconds, such as the journal, is always STANDARD."""
 
 
 class LanceDBCloudStorage(Part):

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from simplemem_api.memory_spec import LexicalEngine, LlmMode, When
 from simplemem_api.resolved import ResolvedBackup, ResolvedS3, ResolvedStore, StorageKind
+from simplemem_api.storage_spec import ARCHIVES, S3StorageClass
 from simplemem_api.workload_spec import Device
 from simplemem_service.api.token_file import read_own_token
 from simplemem_service.backup.copy import Report
@@ -348,6 +349,9 @@ def create_restorer(config: Config, place: CopyPlace, report: Report) -> Restore
 
 def _s3_options(s3: ResolvedS3) -> dict[str, str]:
     options = {"aws_region": s3.region}
+    if s3.storage_class is not S3StorageClass.STANDARD and s3.storage_class not in ARCHIVES:
+        # Lance's own client would send the class as a header that it does not sign, which AWS refuses.
+        options |= {"use_opendal": "true", "default_storage_class": s3.storage_class}
     if s3.endpoint is not None:
         is_plain = s3.endpoint.startswith("http://")
         options |= {

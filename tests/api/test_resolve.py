@@ -89,7 +89,9 @@ def test_what_is_not_in_force_is_named() -> None:
     asked = resolved(llm={"apiBase": "http://127.0.0.1:1/v1"}, retrieval={"planning": "Auto"})
     assert not_in_force(asked) == ()
     cold = resolved(storage={"s3": {"bucket": "abc", "storageClass": "GLACIER"}})
-    assert not_in_force(cold) == ("storage.s3.storageClass (objects are STANDARD)",)
+    assert not_in_force(cold) == ("storage.s3.storageClass (an archive cannot be searched; objects are STANDARD)",)
+    cool = resolved(storage={"s3": {"bucket": "abc", "storageClass": "STANDARD_IA"}})
+    assert not_in_force(cool) == ()
     assert not_in_force(resolved(cache={"redis": {"managed": {}}})) == ()
     assert not_in_force(resolved(cache={"redis": {"urlSecretName": "cache"}})) == ()
 

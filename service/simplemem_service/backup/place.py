@@ -17,7 +17,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
 from simplemem_api.resolved import ResolvedS3
-from simplemem_api.storage_spec import S3StorageClass
+from simplemem_api.storage_spec import ARCHIVES, S3StorageClass
 from simplemem_service.errors import StorageUnavailableError
 
 REQUEST_TIMEOUT = timedelta(seconds=60)
@@ -30,8 +30,6 @@ DELETED_AT_ONCE = 16
 """Objects removed at the same time; one request each, since not every server knows removals of many."""
 SHOWN_CHARS = 256
 """How much of the server's answer an error repeats, in characters."""
-ARCHIVES = frozenset({S3StorageClass.GLACIER, S3StorageClass.DEEP_ARCHIVE})
-"""Classes whose objects cannot be read before they have been thawed."""
 KEY_NAMES = {
     "access_key_id": "SIMPLEMEM_BACKUP_AWS_ACCESS_KEY_ID",
     "secret_access_key": "SIMPLEMEM_BACKUP_AWS_SECRET_ACCESS_KEY",
