@@ -63,6 +63,7 @@ STEPS = (
     Step("service.py", 3),
     Step("service.py --entries 100000 --prepared", 3),
     Step("service.py --entries 1000000 --prepared", 15, is_long=True),
+    Step("small_batches.py", 17, is_long=True),
     Step("peers.py", 5, needs_locomo=True),
     Step("ablation.py", 5, is_long=True, needs_locomo=True),
     Step("durability.py", 25, is_long=True),

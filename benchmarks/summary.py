@@ -66,6 +66,7 @@ TARGETS = (
     Target("livez_p99_during_ingest", "<=", 50),
     Target("start_full", "<=", 15, entries=100_000),
     Target("resident_after_start", "<=", 1500, entries=100_000),
+    Target("small_batches_search_ratio", "<=", 1.3),
     Target("acknowledged_lost", "<=", 0),
     Target("acknowledged_doubled", "<=", 0),
 )
