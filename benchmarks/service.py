@@ -217,13 +217,17 @@ def resident_mb(pid: int) -> float:
 
 
 def prepare(folder: Path, entries: int) -> None:
-    """A store whose entries were never said: its table, as the service's own storage writes it."""
+    """A store whose entries were never said: its table, as the service's own storage writes it, looked through."""
     from benchmarks.scale import build
+    from simplemem_service.ingest.synthesizer import CURSORS
     from simplemem_service.storage.base import StoreIdentity
+    from simplemem_service.storage.local_blobs import LocalBlobStore
 
     place = folder / "data" / "default" / "bench" / "store"
     place.mkdir(parents=True)
     asyncio.run(build(place, entries, USERS, StoreIdentity("all-MiniLM-L6-v2", 384)))
+    # Stage 2 has seen all of it, as in any store of this size that has rested for a while.
+    asyncio.run(LocalBlobStore(place).put_new(f"{CURSORS}/{entries - 1:019d}", b""))
 
 
 def main() -> None:
