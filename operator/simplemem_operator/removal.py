@@ -94,22 +94,20 @@ class Removals:
         """
         metadata = record["metadata"]
         namespace, uid = metadata["namespace"], metadata["annotations"][STORE_UID]
-        stores = self._stores(namespace)
-        if any(found["metadata"]["uid"] == uid for found in stores):
-            # It lives, under the care of another operator perhaps.
-            return None
         store = read_record(record)
         if store is None:
             return self._give_up(record, f"ConfigMap '{metadata['name']}' does not say where it is")
-        objection = self._objection(store, uid, stores)
-        if objection:
-            return self._give_up(record, objection)
-        job = self._caches.child("Job", namespace, metadata["name"])
+        job = self._job(record)
         if job is not None:
             return self._follow(record, job, store)
+        found = self._cluster.read_metadata(STORES, namespace, store.name)
+        if found is not None and found["uid"] == uid:
+            # It lives, under the care of another operator perhaps.
+            return None
         if self._is_in_use(namespace, store.name, uid):
             return WAIT_SECONDS
-        return self._start(record, store, attempt=1)
+        objection = self._objection(store, uid)
+        return self._give_up(record, objection) if objection else self._start(record, store, attempt=1)
 
     def explain(self, record: Manifest) -> Verdict:
         """What a new store of the same name waits for."""
@@ -121,12 +119,19 @@ class Removals:
         )
         return False, Reason.REMOVAL_UNDER_WAY, words
 
-    def _objection(self, store: ResolvedStore, uid: str, stores: Iterable[Manifest]) -> str:
+    def _objection(self, store: ResolvedStore, uid: str) -> str:
         """Why the data must stay; empty where nothing speaks for it."""
         if self._caches.last_policy(uid) not in (None, str(DeletionPolicy.DELETE)):
             return "its deletionPolicy was no longer Delete when it was deleted"
-        user = _other_user(store, (*stores, *self._caches.stores()))
+        user = _other_user(store, (*self._stores(store.namespace), *self._caches.stores()))
         return f"MemoryStore {user} keeps its data there, too" if user else ""
+
+    def _job(self, record: Manifest) -> Manifest | None:
+        """The run that there is; one of an earlier record of that name is none of this one."""
+        metadata = record["metadata"]
+        job = self._caches.child("Job", metadata["namespace"], metadata["name"])
+        owners = (job or {}).get("metadata", {}).get("ownerReferences") or ()
+        return job if any(owner["uid"] == metadata["uid"] for owner in owners) else None
 
     def _start(self, record: Manifest, store: ResolvedStore, attempt: int) -> float:
         for child in build_removal(store, record, self._images, attempt):
@@ -202,7 +207,7 @@ class Removals:
                 return found
 
     def _is_in_use(self, namespace: str, name: str, uid: str) -> bool:
-        """Whether anything of the deleted store may still write."""
+        """Whether anything of the store may still write, or the API server lists it after all."""
         pods = self._caches.pods(namespace, name)
         owners = [
             owner["uid"]
@@ -210,7 +215,10 @@ class Removals:
             if child["kind"] in WORKLOADS
             for owner in child["metadata"].get("ownerReferences") or ()
         ]
-        return uid in owners or any(pod["metadata"]["labels"][labels.COMPONENT_LABEL] != REMOVAL for pod in pods)
+        is_known = uid in owners or any(
+            pod["metadata"]["labels"].get(labels.COMPONENT_LABEL) != REMOVAL for pod in pods
+        )
+        return is_known or any(found["metadata"]["uid"] == uid for found in self._stores(namespace))
 
 
 def _other_user(store: ResolvedStore, others: Iterable[Manifest]) -> str:

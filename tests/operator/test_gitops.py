@@ -96,7 +96,7 @@ def test_a_store_that_answers_and_fails_otherwise_is_degraded(kind: str) -> None
 
 def test_the_script_names_reasons_and_conditions_that_exist() -> None:
     reasons = set(re.findall(r"(\w+) = true", script())) | set(re.findall(r'reason == "(\w+)"', script()))
-    assert len(reasons) == 7
+    assert len(reasons) == 8
     assert reasons <= {str(reason) for reason in Reason}
     types = set(re.findall(r'type == "(\w+)"', script()))
     assert len(types) == 4
