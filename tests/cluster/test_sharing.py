@@ -82,11 +82,21 @@ def test_an_operator_of_one_namespace_needs_and_has_no_right_elsewhere(
         other.store(tier="Minimal")
         eventually(lambda: bare_space.names() == ON_A_VOLUME, within=30)
         bare_space.secret("bucket-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
-        bare_space.store("second", storage=S3)
+        bare_space.store("second", storage=S3 | {"deletionPolicy": "Delete"})
         eventually(lambda: "Deployment/second-ingest" in bare_space.names())
+        # All that an operator does, to the end of a store's data.
+        bare_space.patch("smem", "second", {"spec": {"autoscaling": {"minReplicas": 2, "maxReplicas": 3}}})
+        eventually(lambda: "HorizontalPodAutoscaler/second-retrieval" in bare_space.names())
+        bare_space.kubectl("delete", "smem", "second", "--timeout=10s")
+        eventually(lambda: bare_space.get("job", "second-removal"), within=90)
         assert other.names() == set()
+        assert "status" not in (other.get("smem", "notes") or {})
         assert written(bare_space, "tenant") == {(bare_space.name, "notes"), (bare_space.name, "second")}
         assert "Forbidden" not in operator.process.log.read_text()
+        events = bare_plane.writes(f"system:serviceaccount:{SYSTEM}:tenant")
+        assert {event["objectRef"].get("namespace") for event in events} == {bare_space.name}
+        assert 403 not in {event["responseStatus"]["code"] for event in events}
+        assert not operator.metrics('simplemem_operator_watch_errors_total{error="Forbidden')
     assert not bare_plane.kubectl("get", "clusterrole", "tenant", "--ignore-not-found")
     assert may(bare_plane, "tenant", "list", "secrets", "-n", bare_space.name)
     assert not may(bare_plane, "tenant", "list", "secrets", "-n", other.name)
