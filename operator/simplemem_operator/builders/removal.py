@@ -74,7 +74,7 @@ def build_removal(store: ResolvedStore, record: Manifest, images: Images, attemp
     }
     children = [account, policy, job]
     for child in children:
-        child["metadata"]["ownerReferences"] = [owner]
+        child["metadata"]["ownerReferences"] = [dict(owner)]
     return children
 
 
