@@ -1,4 +1,4 @@
-"""The command line; `commands/catalogue.py` lists what there is, `commands/exits.py` the exit codes."""
+"""The command line; `commands/catalogue.py` lists what there is, `simplemem_api/exits.py` the exit codes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from simplemem_service.commands import exits
+from simplemem_api import exits
 from simplemem_service.commands.catalogue import COMMANDS
+from simplemem_service.commands.errors import CommandError
 from simplemem_service.errors import ServiceError
 
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except ServiceError as error:
         print(f"simplemem: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its user
-        return error.exit_code if isinstance(error, exits.CommandError) else exits.USAGE
+        return error.exit_code if isinstance(error, CommandError) else exits.USAGE
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except BrokenPipeError:

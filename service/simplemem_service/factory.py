@@ -52,9 +52,9 @@ from simplemem_service.llm.cache import BlobCache
 from simplemem_service.llm.ledger import Ledger
 from simplemem_service.llm.litellm_client import LiteLlmClient
 from simplemem_service.llm.litellm_embeddings import LiteLlmEmbeddings
+from simplemem_service.llm.machines import Machines
 from simplemem_service.llm.provider_models import is_provider_model
 from simplemem_service.llm.router import Router
-from simplemem_service.llm.machines import Machines
 from simplemem_service.llm.spending import Spending
 from simplemem_service.measured import MeasuredEmbedding
 from simplemem_service.parts import Parts

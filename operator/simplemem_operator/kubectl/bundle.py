@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from simplemem_api import exits
 from simplemem_operator.errors import NotFoundError, OperatorError
 from simplemem_operator.kinds import EVENTS, KINDS, PODS, Kind
-from simplemem_operator.kubectl.errors import DONE, FAILED, CommandError
+from simplemem_operator.kubectl.errors import CommandError
 from simplemem_operator.kubectl.logs import Stream, select_pods, streams_of
 from simplemem_operator.kubectl.scrub import clean_object, clean_text
 from simplemem_operator.kubectl.session import Session
@@ -131,7 +132,7 @@ def support_bundle(session: Session, options: argparse.Namespace) -> int:
         # Not for others on the machine: it tells much of a cluster.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise CommandError(f"--output: {error}", FAILED) from error
+        raise CommandError(f"--output: {error}", exits.FAILED) from error
     with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
         bundle = Bundle(session, archive)
         bundle.add_cluster()
@@ -141,7 +142,7 @@ def support_bundle(session: Session, options: argparse.Namespace) -> int:
         bundle.add("notes.txt", "\n".join([*(f"not read: {note}" for note in bundle.notes), ""]))
     told = {"file": str(path), "stores": len(stores), "notRead": bundle.notes}
     print(json.dumps(told) if options.json else "\n".join([str(path), *(f"not read: {note}" for note in bundle.notes)]))
-    return DONE
+    return exits.DONE
 
 
 def _concerns(event: Manifest, store: str) -> bool:

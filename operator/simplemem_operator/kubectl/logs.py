@@ -9,10 +9,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from simplemem_api import exits
 from simplemem_operator.api import error_of
 from simplemem_operator.errors import OperatorError
 from simplemem_operator.kinds import PODS
-from simplemem_operator.kubectl.errors import DONE, FAILED, USAGE, CommandError
+from simplemem_operator.kubectl.errors import CommandError
 from simplemem_operator.kubectl.session import Session
 from simplemem_operator.kubectl.tables import as_json
 from simplemem_operator.labels import COMPONENT_LABEL, INSTANCE_LABEL, NAME, as_text
@@ -74,7 +75,7 @@ def logs(session: Session, options: argparse.Namespace) -> int:
                 print(f"[{stream.pod}/{stream.container}] {line}")
     if options.json:
         print(as_json(lines))
-    return DONE if is_read else FAILED
+    return exits.DONE if is_read else exits.FAILED
 
 
 def _read_all(session: Session, options: argparse.Namespace, streams: list[Stream]) -> Iterator[tuple[Stream, str]]:
@@ -93,7 +94,7 @@ def _follow(options: argparse.Namespace, namespace: str, selector: str) -> None:
     """Become `kubectl logs --follow`, which goes on through new lines of all pods."""
     program = shutil.which("kubectl")
     if program is None:
-        raise CommandError("--follow needs kubectl on the PATH", USAGE)
+        raise CommandError("--follow needs kubectl on the PATH", exits.USAGE)
     words = ["logs", "--follow", "--prefix", "--all-containers", "--max-log-requests=50", "--ignore-errors"]
     words += [f"--selector={selector}", f"--namespace={namespace}", f"--tail={options.tail}"]
     words += [f"--context={options.context}"] if options.context else []

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from simplemem_api import exits
 from simplemem_operator.errors import OperatorError
 from simplemem_operator.kubectl.bundle import support_bundle
-from simplemem_operator.kubectl.errors import INTERRUPTED, CommandError, exit_code_of
+from simplemem_operator.kubectl.errors import CommandError, exit_code_of
 from simplemem_operator.kubectl.logs import logs
 from simplemem_operator.kubectl.search import search
 from simplemem_operator.kubectl.session import open_session
@@ -40,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
         print(f"kubectl smem: {error}", file=sys.stderr)
         return exit_code_of(error)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return exits.INTERRUPTED
     return code
 
 

@@ -17,9 +17,10 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import portforward
 from kubernetes.stream.ws_client import PortForward
 
+from simplemem_api import exits
 from simplemem_operator.constants import PORT
 from simplemem_operator.kinds import PODS
-from simplemem_operator.kubectl.errors import DONE, FAILED, REFUSED, UNREACHABLE, USAGE, CommandError
+from simplemem_operator.kubectl.errors import CommandError
 from simplemem_operator.kubectl.logs import select_pods
 from simplemem_operator.kubectl.session import Session
 from simplemem_operator.kubectl.tables import as_json, render
@@ -55,7 +56,7 @@ def search(session: Session, options: argparse.Namespace) -> int:
     pod = _serving_pod(session, options.name)
     status, answer = _ask(session, pod, body, _token(options))
     if status != 200:
-        raise CommandError(_explain(status, answer), REFUSED if status in (401, 403) else FAILED)
+        raise CommandError(_explain(status, answer), exits.REFUSED if status in (401, 403) else exits.FAILED)
     results = answer["results"]
     if options.json:
         print(as_json(results))
@@ -71,7 +72,7 @@ def search(session: Session, options: argparse.Namespace) -> int:
             for hit in results
         ]
         print(render(("SCORE", "TOLD", "USER", "MEMORY", "SOURCES"), rows))
-    return DONE if results else FAILED
+    return exits.DONE if results else exits.FAILED
 
 
 def _token(options: argparse.Namespace) -> str:
@@ -81,7 +82,7 @@ def _token(options: argparse.Namespace) -> str:
     try:
         return str(options.token_file.read_text(encoding="utf-8")).strip()
     except OSError as error:
-        raise CommandError(f"--token-file: {error}", USAGE) from error
+        raise CommandError(f"--token-file: {error}", exits.USAGE) from error
 
 
 def _serving_pod(session: Session, store: str) -> Manifest:
@@ -113,10 +114,10 @@ def _ask(session: Session, pod: Manifest, body: dict[str, Any], token: str) -> t
             forward.close()
     except ApiException as error:
         # The upgrade to a websocket is refused as "(0) Reason: Handshake status 403 Forbidden ...".
-        code = REFUSED if error.status == 403 or "status 403" in str(error.reason) else UNREACHABLE
+        code = exits.REFUSED if error.status == 403 or "status 403" in str(error.reason) else exits.UNREACHABLE
         raise CommandError(f"no port-forward to pod '{metadata['name']}': {str(error.reason)[:256]}", code) from error
     except (OSError, HTTPException, ValueError) as error:
-        raise CommandError(f"pod '{metadata['name']}' does not answer: {error}", UNREACHABLE) from error
+        raise CommandError(f"pod '{metadata['name']}' does not answer: {error}", exits.UNREACHABLE) from error
 
 
 def _forward(session: Session, namespace: str, pod: str) -> PortForward:

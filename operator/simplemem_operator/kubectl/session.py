@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from kubernetes import client
 from kubernetes import config as kubernetes_config
 
+from simplemem_api import exits
 from simplemem_operator.api import Api
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.kinds import STORES, Kind
-from simplemem_operator.kubectl.errors import USAGE, CommandError
+from simplemem_operator.kubectl.errors import CommandError
 from simplemem_operator.models.desired import Manifest
 
 
@@ -56,7 +57,7 @@ class Session:
         first, *others = self.list_stores(name)
         if others:
             places = ", ".join(store["metadata"]["namespace"] for store in (first, *others))
-            raise CommandError(f"there is a MemoryStore '{name}' in each of {places}; name one with -n", USAGE)
+            raise CommandError(f"there is a MemoryStore '{name}' in each of {places}; name one with -n", exits.USAGE)
         return first
 
 
@@ -70,9 +71,9 @@ def open_session(options: argparse.Namespace) -> Session:
         contexts, active = kubernetes_config.list_kube_config_contexts(options.kubeconfig)
         named = [context for context in contexts if context["name"] == options.context]
         if options.context and not named:
-            raise CommandError(f"the kubeconfig has no context '{options.context}'", USAGE)
+            raise CommandError(f"the kubeconfig has no context '{options.context}'", exits.USAGE)
         connection = kubernetes_config.new_client_from_config(options.kubeconfig, options.context)
     except kubernetes_config.ConfigException as error:
-        raise CommandError(f"no credentials: {error}; give --kubeconfig or set KUBECONFIG", USAGE) from error
+        raise CommandError(f"no credentials: {error}; give --kubeconfig or set KUBECONFIG", exits.USAGE) from error
     default = (named or [active])[0]["context"].get("namespace") or "default"
     return Session(connection, None if options.all_namespaces else options.namespace or default)

@@ -10,10 +10,10 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
+from simplemem_api import exits
 from simplemem_api.conditions import ConditionType
 from simplemem_operator.errors import OperatorError
 from simplemem_operator.kinds import Kind
-from simplemem_operator.kubectl.errors import DONE
 from simplemem_operator.kubectl.session import Session
 from simplemem_operator.kubectl.tables import age, as_json, render, size
 from simplemem_operator.labels import INSTANCE_LABEL, NAME
@@ -33,7 +33,7 @@ def top(session: Session, options: argparse.Namespace) -> int:
     rows = [load_of(store, used) for store in stores]
     if options.json:
         print(as_json(rows))
-        return DONE
+        return exits.DONE
     now = datetime.now(UTC)
     headers = ("NAMESPACE", "NAME", "TIER", "READY", "ENTRIES", "SIZE", "PENDING", "PODS", "CPU", "MEMORY", "USD/MONTH")
     table = [
@@ -49,7 +49,7 @@ def top(session: Session, options: argparse.Namespace) -> int:
         for row, store in zip(rows, stores, strict=True)
     ]
     print(render((*headers, "AGE"), table))
-    return DONE
+    return exits.DONE
 
 
 def cost(session: Session, options: argparse.Namespace) -> int:
@@ -57,7 +57,7 @@ def cost(session: Session, options: argparse.Namespace) -> int:
     rows = [cost_of(store) for store in session.list_stores(options.name)]
     if options.json:
         print(as_json(rows))
-        return DONE
+        return exits.DONE
     table: list[tuple[Any, ...]] = []
     for row in rows:
         place = (row["namespace"], row["name"])
@@ -68,7 +68,7 @@ def cost(session: Session, options: argparse.Namespace) -> int:
     if len(rows) > 1:
         table.append(("all", f"{len(rows)} stores", "all", _sum(rows, "monthlyUSD"), _sum(rows, "soFarUSD"), None))
     print(render(("NAMESPACE", "NAME", "ITEM", "USD/MONTH", "SO FAR", "BASIS"), table))
-    return DONE
+    return exits.DONE
 
 
 def tier_advice(session: Session, options: argparse.Namespace) -> int:
@@ -76,11 +76,11 @@ def tier_advice(session: Session, options: argparse.Namespace) -> int:
     rows = [advice_of(store) for store in session.list_stores(options.name)]
     if options.json:
         print(as_json(rows))
-        return DONE
+        return exits.DONE
     keys = ("namespace", "name", "tier", "fits", "recommended", "turnsPerMonth", "queriesPerMonth", "reason")
     headers = ("NAMESPACE", "NAME", "TIER", "FITS", "RECOMMENDED", "TURNS/MONTH", "QUERIES/MONTH", "REASON")
     print(render(headers, [tuple(row[key] for key in keys) for row in rows]))
-    return DONE
+    return exits.DONE
 
 
 def read_usage(session: Session) -> Usage:

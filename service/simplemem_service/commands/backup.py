@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from simplemem_api import exits
 from simplemem_service.api.access import Scope
 from simplemem_service.api.token_file import read_own_token
-from simplemem_service.commands import exits
 from simplemem_service.commands.client import call, connect, say
-from simplemem_service.commands.exits import CommandError
+from simplemem_service.commands.errors import CommandError
 from simplemem_service.commands.phases import Phases
 
 POLL_SECONDS = 1.0

@@ -11,9 +11,9 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from simplemem_service.commands import exits
+from simplemem_api import exits
 from simplemem_service.commands.client import call, connect, say, wait_ended
-from simplemem_service.commands.exits import CommandError
+from simplemem_service.commands.errors import CommandError
 
 PLACES = ("Rome", "Oslo", "Lima", "Kyoto", "Accra", "Quito", "Riga", "Perth")
 THINGS = ("a tandem", "two cellos", "a red kite", "an old atlas", "nine bees", "a brass lamp", "some stamps")

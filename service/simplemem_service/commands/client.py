@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from simplemem_service.commands import exits
-from simplemem_service.commands.exits import CommandError
+from simplemem_api import exits
+from simplemem_service.commands.errors import CommandError
 
 TIMEOUT_SECONDS = 60.0
 """Longest wait for an answer that is not streamed."""

@@ -6,7 +6,7 @@ import argparse
 
 from argcomplete.shell_integration import shellcode
 
-from simplemem_service.commands import exits
+from simplemem_api import exits
 
 
 def run(options: argparse.Namespace) -> int:

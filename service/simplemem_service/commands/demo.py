@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from simplemem_api import exits
 from simplemem_api.cost import monthly_cost
-from simplemem_service.commands import exits
 from simplemem_service.commands.cost import cost_table
-from simplemem_service.commands.exits import CommandError
+from simplemem_service.commands.errors import CommandError
 from simplemem_service.commands.server import listen
 from simplemem_service.commands.store_file import read_store
 from simplemem_service.errors import ConfigError, ServiceError

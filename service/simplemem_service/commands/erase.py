@@ -8,9 +8,9 @@ import os
 
 from rich.console import Console
 
-from simplemem_service.commands import exits
+from simplemem_api import exits
 from simplemem_service.commands.client import say
-from simplemem_service.commands.exits import CommandError
+from simplemem_service.commands.errors import CommandError
 from simplemem_service.commands.store_file import read_store
 from simplemem_service.config import read_config
 from simplemem_service.erasure import Eraser, place_to_erase

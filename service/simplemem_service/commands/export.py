@@ -16,10 +16,10 @@ import httpx
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from simplemem_api import exits
 from simplemem_service.api.transfer_lines import Chain
-from simplemem_service.commands import exits
 from simplemem_service.commands.client import connect, refusal, say
-from simplemem_service.commands.exits import CommandError
+from simplemem_service.commands.errors import CommandError
 
 
 def run(options: argparse.Namespace) -> int:

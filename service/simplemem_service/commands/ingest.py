@@ -15,9 +15,9 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from simplemem_service.commands import exits
+from simplemem_api import exits
 from simplemem_service.commands.client import call, connect, say, wait_ended
-from simplemem_service.commands.exits import CommandError
+from simplemem_service.commands.errors import CommandError
 from simplemem_service.commands.turn_files import batches, open_input, read_turns
 
 UNDER_WAY = 8

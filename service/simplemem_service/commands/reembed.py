@@ -10,9 +10,9 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from simplemem_service.commands import exits
+from simplemem_api import exits
 from simplemem_service.commands.client import call, connect, say
-from simplemem_service.commands.exits import CommandError
+from simplemem_service.commands.errors import CommandError
 
 POLL_SECONDS = 0.5
 """Pause between two looks at the progress."""

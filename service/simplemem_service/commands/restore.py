@@ -15,15 +15,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from simplemem_api import exits
 from simplemem_api.resolved import ResolvedS3, ResolvedStore
 from simplemem_api.storage_spec import S3StorageClass
 from simplemem_service import factory
 from simplemem_service.backup.copies import list_copies
 from simplemem_service.backup.manifest import ID_FORM, Manifest
 from simplemem_service.backup.place import CopyPlace
-from simplemem_service.commands import exits
 from simplemem_service.commands.client import say
-from simplemem_service.commands.exits import CommandError
+from simplemem_service.commands.errors import CommandError
 from simplemem_service.commands.phases import Phases
 from simplemem_service.commands.store_file import read_store
 from simplemem_service.config import Config, read_config

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simplemem_service.commands import exits
+from simplemem_api import exits
 from simplemem_service.commands.client import call, connect, say
 
 

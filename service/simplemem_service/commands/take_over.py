@@ -11,9 +11,9 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from simplemem_service.commands import exits
+from simplemem_api import exits
 from simplemem_service.commands.client import connect, read, say
-from simplemem_service.commands.exits import CommandError
+from simplemem_service.commands.errors import CommandError
 
 CHUNK_BYTES = 64 * 1024
 """Bytes read and sent at a time."""

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from simplemem_service.commands import exits
-from simplemem_service.commands.exits import CommandError
+from simplemem_api import exits
+from simplemem_service.commands.errors import CommandError
 from simplemem_service.ingest.raw_text import parse_conversation
 
 BATCH_TURNS = 100

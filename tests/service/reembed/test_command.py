@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from simplemem_service.commands import exits
+from simplemem_api import exits
 from tests.service.test_client_commands import run
 from tests.support.models import SMALL_DIMENSION, SMALL_MODEL
 from tests.support.server import Server, finish
