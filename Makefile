@@ -15,7 +15,7 @@ MATRIX ?= v1.34.4 v1.37.2
 TESTS ?= tests/cluster
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help init generate lint typecheck test test-unit test-cluster test-matrix test-llm golden demo cluster cluster-down e2e package bench lock clean
+.PHONY: help init generate lint typecheck test test-unit test-cluster test-matrix test-argocd test-llm golden demo cluster cluster-down e2e package bench lock clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ test-matrix: $(OPERATOR)/.ready ## The same against the oldest and newest suppor
 	  TEST_KUBERNETES_VERSION=$$version $(OPERATOR)/bin/python -m tests.harness.build control-plane; \
 	  TEST_KUBERNETES_VERSION=$$version $(OPERATOR)/bin/python -m pytest $(TESTS); \
 	done
+
+test-argocd: $(OPERATOR)/.ready ## A real Argo CD keeps stores in step with Git (built once: ten minutes on two cores)
+	@$(OPERATOR)/bin/python -m tests.harness.build control-plane argocd
+	@$(OPERATOR)/bin/python -m pytest tests/cluster/test_argo_cd.py
 
 test-llm: init ## A store on a real language model (llama.cpp, compiled once: ten minutes on two cores)
 	@$(SERVICE)/bin/python -m pytest tests/llm --capture=no

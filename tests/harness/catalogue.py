@@ -94,6 +94,7 @@ PROGRAMS = {
         Program("metrics-server", "metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
         Program("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
         Program("pause", "pause", "."),
+        Program("argocd", "argocd", "github.com/argoproj/argo-cd/v3/cmd"),
         Program("syft", "syft", "github.com/anchore/syft/cmd/syft", {"main.version": SYFT_VERSION}),
     )
 }
