@@ -12,13 +12,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from simplemem_service.errors import StorageUnavailableError
 from simplemem_service.storage.blobs import BlobStore
+from simplemem_service.storage.writer_names import draw_process, latest_by_stem, numbered
 from simplemem_service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class Usage:
     ) -> None:
         self._blobs = blobs
         self._metrics = metrics
-        self._writer = f"{_name(pod)}-{uuid.uuid4().hex[:12]}"
+        self._process = draw_process(pod)
         self._clock = clock
         self._day = ""
         self._counted = Use()
@@ -154,8 +154,8 @@ class Usage:
         for name in names:
             if name < oldest:
                 await self._blobs.delete(f"{FOLDER}/{name}")
-        whole = latest_names(name for name in names if oldest <= name < today.isoformat())
-        self._known = {name: self._known.get(name) or await self._get(name) for name in whole}
+        whole = latest_by_stem(name for name in names if oldest <= name < today.isoformat())
+        self._known = {name: self._known.get(name) or await self._get(name) for name in whole.values()}
         self.week = sum_week(self._known, today)
 
     async def _get(self, name: str) -> Use:
@@ -167,15 +167,7 @@ class Usage:
             return Use()
 
     def _blob(self, number: int) -> str:
-        return f"{FOLDER}/{self._day}.{self._writer}.{number:09d}.json"
-
-
-def latest_names(names: Iterable[str]) -> list[str]:
-    """Of each process and day the name with the highest number."""
-    latest: dict[str, str] = {}
-    for name in sorted(names):
-        latest[name.rsplit(".", 2)[0]] = name
-    return list(latest.values())
+        return f"{FOLDER}/{numbered(f'{self._day}.{self._process}', number)}"
 
 
 def sum_week(use_by_name: dict[str, Use], today: date) -> Week:
@@ -189,7 +181,3 @@ def sum_week(use_by_name: dict[str, Use], today: date) -> Week:
 def rounded(number: int) -> int:
     """A number with its first two digits, the rest zeros."""
     return int(float(f"{number:.{DIGITS - 1}e}"))
-
-
-def _name(pod: str) -> str:
-    return "".join(char if char.isalnum() else "-" for char in pod)[:64] or "pod"

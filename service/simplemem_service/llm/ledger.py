@@ -11,13 +11,13 @@ import asyncio
 import json
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from simplemem_service.errors import StorageUnavailableError
 from simplemem_service.storage.blobs import BlobStore
+from simplemem_service.storage.writer_names import draw_process, latest_by_stem, numbered
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Ledger:
         self, blobs: BlobStore, pod: str, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._blobs = blobs
-        self._writer = f"{_name(pod)}-{uuid.uuid4().hex[:12]}"
+        self._process = draw_process(pod)
         self._clock = clock
         self._month = ""
         self._own: dict[str, Usage] = {}
@@ -138,16 +138,13 @@ class Ledger:
 
     async def _read_others(self) -> Totals:
         folder = f"{FOLDER}/{self._month}"
-        latest: dict[str, str] = {}
-        # Ascending, so that the highest number of each process comes last.
-        for name in await self._blobs.list_names(folder):
-            latest[name.split(".", 1)[0]] = name
-        latest.pop(self._writer, None)
+        latest = latest_by_stem(await self._blobs.list_names(folder))
+        latest.pop(self._process, None)
         found = await asyncio.gather(*(self._blobs.get(f"{folder}/{name}") for name in latest.values()))
         return merge_totals(_parse(data) for data in found if data)
 
     def _blob(self, month: str, number: int) -> str:
-        return f"{FOLDER}/{month}/{self._writer}.{number:09d}.json"
+        return f"{FOLDER}/{month}/{numbered(self._process, number)}"
 
 
 def merge_totals(parts: Iterable[Totals]) -> dict[str, Usage]:
@@ -166,7 +163,3 @@ def _parse(data: bytes) -> Totals:
     except (ValueError, TypeError, AttributeError) as error:
         logger.warning("spending of a pod is damaged", extra={"error": str(error)})
         return {}
-
-
-def _name(pod: str) -> str:
-    return "".join(char if char.isalnum() else "-" for char in pod)[:64] or "pod"
