@@ -178,8 +178,10 @@ def create_parts(
     storage, lease = _create_storage(config, blobs)
     budget = budget or (former.budget if former is not None else create_budget(config, blobs))
     model = former.model if former is not None else _create_model(config, budget, metrics)
-    bell = BucketBell(blobs, TABLES_BELL) if isinstance(blobs, S3BlobStore) else AlwaysRinging()
-    journal = former.journal if former is not None else Journal(blobs, bell=_journal_bell(config, blobs))
+    bell = _create_bell(blobs, TABLES_BELL)
+    # A writer in this process needs no telling.
+    journal_bell = None if config.role.ingests else _create_bell(blobs, JOURNAL_BELL)
+    journal = former.journal if former is not None else Journal(blobs, bell=journal_bell)
     jobs, used = Jobs(blobs, storage), former.used if former is not None else None
     parts = Parts(config.store, blobs, storage, journal, None, None, None, model, budget, jobs, generation, bell, used)
     if config.role.ingests:
@@ -190,9 +192,8 @@ def create_parts(
     return parts
 
 
-def _journal_bell(config: Config, blobs: BlobStore) -> Bell | None:
-    """What is rung for the writer, where it is another process."""
-    return BucketBell(blobs, JOURNAL_BELL) if isinstance(blobs, S3BlobStore) and not config.role.ingests else None
+def _create_bell(blobs: BlobStore, name: str) -> Bell:
+    return BucketBell(blobs, name) if isinstance(blobs, S3BlobStore) else AlwaysRinging()
 
 
 def _with_views(
@@ -233,7 +234,7 @@ def _create_worker(
         embedding=embedding,
         model=parts.model if store.synthesis.mode is LlmMode.MODEL else None,
         workers=store.compression.workers,
-        bell=BucketBell(blobs, JOURNAL_BELL) if isinstance(blobs, S3BlobStore) else None,
+        bell=_create_bell(blobs, JOURNAL_BELL),
         reembedder=Reembedder(storage, blobs, pool.get, lease.check) if pool is not None else None,
     )
     worker.erase_hooks.append(replies.forget_user)

@@ -41,10 +41,6 @@ class Bell(ABC):
     async def has_rung(self) -> bool:
         """Whether something new may be there since the last time that the answer was yes."""
 
-    @abstractmethod
-    def forget(self) -> None:
-        """Answer yes at the next time: what was told of was not looked at."""
-
 
 class AlwaysRinging(Bell):
     """Of a volume, where looking costs nothing."""
@@ -56,10 +52,6 @@ class AlwaysRinging(Bell):
     @override
     async def has_rung(self) -> bool:
         return True
-
-    @override
-    def forget(self) -> None:
-        """It always rings."""
 
 
 class BucketBell(Bell):
@@ -107,7 +99,3 @@ class BucketBell(Bell):
             return False
         self._heard, self._answered = found, now
         return True
-
-    @override
-    def forget(self) -> None:
-        self._answered = None
