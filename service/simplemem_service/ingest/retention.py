@@ -19,7 +19,7 @@ from simplemem_service.errors import LeaseLostError, ServiceError
 from simplemem_service.health import Health
 from simplemem_service.ingest.journal import Journal
 from simplemem_service.ingest.used_days import UsedDaysReader, digest
-from simplemem_service.models.entry import CANARY_USER, Entry
+from simplemem_service.models.entry import Entry
 from simplemem_service.models.operation import DeletePayload, Operation
 from simplemem_service.storage.base import Storage
 from simplemem_service.storage.blobs import BlobStore
@@ -128,7 +128,7 @@ class Retention:
         due: dict[str, list[str]] = defaultdict(list)
         for entry in page:
             rule = self._rule(entry, look)
-            if rule and look.removed < MOST and entry.user_id != CANARY_USER:
+            if rule and look.removed < MOST:
                 due[entry.user_id].append(entry.entry_id)
                 look.removed += 1
                 self._metrics.forgotten_entries_total.labels(rule=rule).inc()

@@ -159,7 +159,8 @@ class LanceStorage(LanceEdits):
 
     @override
     async def entries_created_before(self, when: datetime, *, after: int, limit: int) -> list[Entry]:
-        return await self._select(filters.created_before(when, after=after), ascending=True, limit=limit)
+        predicate = without_own(None, filters.created_before(when, after=after))
+        return await self._select(predicate, ascending=True, limit=limit)
 
     @override
     async def last_entries(self, user_id: str, session_id: str, limit: int) -> list[Entry]:
