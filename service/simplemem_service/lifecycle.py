@@ -360,7 +360,7 @@ class Service:
         self.health.succeed("storage", reason, "can be written")
 
     async def _measure(self) -> None:
-        seen, read_at = (-1, -1), 0.0
+        seen, read_at = None, 0.0
         while True:
             written = (self.index_version, self._commits)
             is_due = not self._is_bucket or written != seen
@@ -371,7 +371,7 @@ class Service:
                     self._vitals.note_lag(self.lag(self.counts.entries))
                     await self._vitals.note_spend(self.parts.budget)
                 except StorageUnavailableError as error:
-                    seen = (-1, -1)
+                    seen = None
                     logger.debug("figures not read", extra={"error": str(error)})
             self._publish()
             await asyncio.sleep(STATISTICS_INTERVAL.total_seconds())

@@ -131,8 +131,6 @@ class Worker:
             clock=clock,
         )
         self._removals = Removals(storage, upkeep, receipts, clock)
-        given = GivenEntries(storage, embedding, self._positions, clock)
-        undo = Undo(storage, given, clock)
         self._merger = None if model is None else Merger(storage, embedding, model, self._positions, clock)
         if self._merger is not None:
             self._merger.on_ready = journal.appended.set
@@ -140,17 +138,7 @@ class Worker:
         """How the work that nobody waits for gives way."""
         self._synthesizer = Synthesizer(storage, blobs, clock, self._merger, self.pace)
         self._recompressor = Recompressor(storage, compressor, self._positions, clock)
-        self._applier = Applier(
-            self._rememberer,
-            given,
-            self._removals,
-            undo,
-            self._synthesizer,
-            recompressor=self._recompressor,
-            canaries=CanaryRows(storage, clock),
-            attempts=attempts,
-            reembedder=reembedder,
-        )
+        self._applier = self._create_applier(embedding, attempts, clock, reembedder)
         self._reembedder = reembedder
         if reembedder is not None:
             reembedder.on_ready = journal.appended.set
@@ -166,6 +154,22 @@ class Worker:
         """Called after each commit, to wake whoever follows the table."""
         self.on_end: Callable[[], None] = lambda: None
         """Called at the end: the store may have gone over to other vectors, which need another worker."""
+
+    def _create_applier(
+        self, embedding: Embedding, attempts: Attempts, clock: Callable[[], datetime], reembedder: Reembedder | None
+    ) -> Applier:
+        given = GivenEntries(self._storage, embedding, self._positions, clock)
+        return Applier(
+            self._rememberer,
+            given,
+            self._removals,
+            Undo(self._storage, given, clock),
+            self._synthesizer,
+            recompressor=self._recompressor,
+            canaries=CanaryRows(self._storage, clock),
+            attempts=attempts,
+            reembedder=reembedder,
+        )
 
     @property
     def erase_hooks(self) -> list[EraseHook]:
