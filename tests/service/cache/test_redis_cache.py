@@ -123,6 +123,7 @@ async def test_a_wrong_password_is_a_miss_and_is_not_logged(
 async def test_no_server_at_all_is_a_miss(metrics: Metrics) -> None:
     cache = RedisCache(f"redis://127.0.0.1:{free_port()}", metrics)
     await until_failed(cache, metrics)
+    assert await cache.get("key") is None
     await cache.close()
 
 

@@ -98,6 +98,7 @@ async def test_a_certificate_of_another_name_is_never_believed(tmp_path: Path, m
 async def test_nothing_is_sent_in_the_clear(server: RedisServer, metrics: Metrics) -> None:
     cache = RedisCache(server.url.replace("rediss://", "redis://"), metrics, CircuitBreaker())
     await until_failed(cache, metrics)
+    assert await cache.get("key") is None
     await cache.close()
 
 

@@ -199,3 +199,4 @@ async def test_a_receipt_waits_no_longer_than_a_cache_keeps_values(
     asked = await memory.accept(ErasePayload(), user="eve")
     await memory.worker.run_once()
     await until((tmp_path / "receipts" / "erased" / asked).exists, memory)
+    assert (await receipt_of(memory, asked)).physically_removed_at is not None
