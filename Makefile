@@ -91,7 +91,7 @@ e2e: init ## Images, node, helm install, real pods, real memory in and out
 	@$(OPERATOR)/bin/python -m tests.harness.cluster run -- $(OPERATOR)/bin/python -m pytest tests/e2e --capture=no; status=$$?; \
 	  $(if $(KEEP),true,$(PYTHON) -m tests.harness.cluster down); exit $$status
 
-package: init ## Chart, images, SBOMs and checksums of a release into dist/; KEY=FILE signs with an SSH key
+package: $(OPERATOR)/.ready ## Chart, images, SBOMs and checksums of a release into dist/; KEY=FILE signs with an SSH key
 	@$(OPERATOR)/bin/python -m tests.harness.package $(if $(KEY),--key $(KEY))
 
 bench: $(SERVICE)/.ready ## Benchmarks, one after the other, and their table; FULL=1 with the long ones, PUBLISH=1 into docs/
