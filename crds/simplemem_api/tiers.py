@@ -47,6 +47,15 @@ class Load:
         return f"up to {self.turns:,} turns and {self.queries:,} queries a month"
 
 
+MONTH_DAYS = 30
+"""Days of the month that loads are told for."""
+
+
+def monthly(load: Load, days: int) -> Load:
+    """What the load of some days comes to in a month."""
+    return Load(round(load.turns * MONTH_DAYS / days), round(load.queries * MONTH_DAYS / days))
+
+
 def _resources(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> dict[str, Any]:
     return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu_limit, "memory": memory_limit}}
 

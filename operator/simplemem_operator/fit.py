@@ -15,7 +15,7 @@ from typing import Any
 from simplemem_api.conditions import Reason
 from simplemem_api.memorystore import TierName
 from simplemem_api.resolved import ResolvedStore, StorageKind
-from simplemem_api.tiers import TIERS, Load
+from simplemem_api.tiers import TIERS, Load, monthly
 from simplemem_operator.models.observed import PodHealth
 from simplemem_operator.models.verdict import Verdict
 
@@ -25,8 +25,6 @@ MARGIN = 0.2
 """Share by which the load must be beyond a bound before another tier is advised."""
 DAYS_LEAST = 3
 """Whole days that must have been counted; two are a week-end."""
-MONTH_DAYS = 30
-"""Days of a month."""
 DRIFT_SHARE = 0.1
 """Share by which the load may differ from the status before it is written again."""
 SHARED = frozenset({TierName.GPU_ACCELERATED, TierName.ENTERPRISE})
@@ -62,8 +60,7 @@ def read_rates(pods: Iterable[PodHealth]) -> Rates | None:
         return None
     best = max(found, key=lambda figures: (figures["week_days"], figures.get("week_turns", 0)))
     days = best["week_days"]
-    month = [round(best.get(name, 0) * MONTH_DAYS / max(1, days)) for name in ("week_turns", "week_queries")]
-    return Rates(days, Load(*month))
+    return Rates(days, monthly(Load(best.get("week_turns", 0), best.get("week_queries", 0)), max(1, days)))
 
 
 def advise(present: TierName, load: Load, before: str | None) -> TierName:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from simplemem_api.cost import monthly_cost
 from simplemem_api.resolved import ResolvedStore
-from simplemem_api.tiers import TIERS
+from simplemem_api.tiers import TIERS, Load, monthly
 from simplemem_service.api.status_schemas import CostItemOut, CostOut, UseOut
 from simplemem_service.usage import Week
-
-MONTH_DAYS = 30
-"""Days of the month that use is told for, as in the tier table."""
 
 
 def cost_of(store: ResolvedStore) -> CostOut:
@@ -26,11 +23,11 @@ def cost_of(store: ResolvedStore) -> CostOut:
 def use_of(store: ResolvedStore, week: Week) -> UseOut:
     """The use of the last whole days as a month, beside the most that the tier is for."""
     most = TIERS[store.tier].load
-    per_month = MONTH_DAYS / week.days if week.days else None
+    load = monthly(Load(week.use.turns, week.use.queries), week.days) if week.days else None
     return UseOut(
         days=week.days,
-        turns_per_month=None if per_month is None else round(week.use.turns * per_month),
-        queries_per_month=None if per_month is None else round(week.use.queries * per_month),
+        turns_per_month=load.turns if load else None,
+        queries_per_month=load.queries if load else None,
         tier_turns=most.turns if most else None,
         tier_queries=most.queries if most else None,
     )
