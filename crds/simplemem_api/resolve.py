@@ -245,4 +245,5 @@ def _pods(pods: PodsSpec, tier: Tier) -> ResolvedPods:
         affinity=pods.affinity or {},
         priority_class_name=pods.priority_class_name,
         annotations=pods.annotations or {},
+        local_size=pods.local_size,
     )

@@ -239,6 +239,8 @@ class ResolvedPods(Part):
     """Priority of the pods."""
     annotations: dict[str, str]
     """Annotations of the pods."""
+    local_size: str | None = None
+    """Most that a pod without a volume keeps on its node; None: as much as the node lets it."""
 
 
 class ResolvedStore(Part):

@@ -216,3 +216,6 @@ class PodsSpec(Part):
     """Priority of the pods."""
     annotations: Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=32)] | None = None
     """Annotations of the pods."""
+    local_size: SizeQuantity | None = None
+    """Most that a pod of a store without a volume keeps on its node, its copy of the index (110 MB a million entries)
+    and fetched weights; a pod beyond it is replaced. Default: as much as the node lets it."""

@@ -223,10 +223,11 @@ def _mounts(store: ResolvedStore) -> list[dict[str, Any]]:
 
 def _volumes(store: ResolvedStore) -> list[dict[str, Any]]:
     is_volume = store.storage.kind is StorageKind.PVC
+    local = {"emptyDir": {"sizeLimit": store.pods.local_size} if store.pods.local_size else {}}
     claim = {"persistentVolumeClaim": {"claimName": names.data(store.name)}}
     volumes: list[dict[str, Any]] = [
         {"name": "config", "configMap": {"name": names.config_map(store.name)}},
-        {"name": "data", **(claim if is_volume else {"emptyDir": {}})},
+        {"name": "data", **(claim if is_volume else local)},
         {"name": "tmp", "emptyDir": {}},
     ]
     if store.access.token_secret_name:
