@@ -78,7 +78,7 @@ def test_a_restarted_api_server_is_found_again(space: Space, operator: Operator)
     eventually(lambda: space.names() == ON_A_VOLUME)
     space.plane.restart_api_server(down_seconds=2)
     space.kubectl("delete", "configmap", "notes-config")
-    eventually(lambda: space.names() == ON_A_VOLUME, within=90)
+    eventually(lambda: space.names() == ON_A_VOLUME, within=180)
     assert operator.healthz()[0] == 200
 
 
