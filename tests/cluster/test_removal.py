@@ -175,6 +175,16 @@ def test_a_policy_that_became_retain_keeps_the_data(space: Space) -> None:
     assert space.get("job", "notes-removal") is None
 
 
+def test_a_policy_that_changed_a_moment_before_the_end_counts(space: Space) -> None:
+    made(space)
+    space.patch("smem", "notes", {"spec": {"storage": {"deletionPolicy": "Retain"}}})
+    deleted(space)
+    eventually(lambda: space.names() == set(), within=60)
+    space.rest()
+    assert space.get("job", "notes-removal") is None
+    assert "DataRemoved" not in reasons(space)
+
+
 def test_a_new_store_of_the_name_begins_when_the_old_ones_data_is_gone(space: Space) -> None:
     made(space)
     deleted(space)
