@@ -25,6 +25,20 @@ DEFAULT_REDIS_IMAGE = "redis:7"
 DEFAULT_IMAGE = "ghcr.io/simplemem/simplemem-service:0.1.0"
 """Image of the service where none is named."""
 
+TRACING = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_PROPAGATORS",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SDK_DISABLED",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+)
+"""Variables of OpenTelemetry that the operator hands on to the stores' pods. Headers are none of them: they hold keys,
+which would stand in every pod's spec."""
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -103,6 +117,7 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
             redis=parsed.redis_image,
             embedding=parsed.embedding_image,
             pull_secrets=tuple(dict.fromkeys(parsed.image_pull_secret)),
+            tracing=tuple((name, os.environ[name]) for name in TRACING if os.environ.get(name)),
         ),
         resync_seconds=parsed.resync_seconds,
         poll_seconds=min(parsed.poll_seconds, parsed.resync_seconds),

@@ -65,3 +65,14 @@ def test_credentials_of_a_registry_reach_every_pod_that_pulls() -> None:
     assert cache["spec"]["template"]["spec"]["imagePullSecrets"] == wanted
     plain = build_children(Desired(store, "uid", read_config([]).images))
     assert "imagePullSecrets" not in yaml.safe_dump(plain)
+
+
+def test_the_stores_pods_get_what_the_operator_is_told_of_traces_but_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.observability:4318")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")
+    store = resolve(load_store(yaml.safe_dump(HEAD | {"spec": {"tier": "Minimal"}})))
+    children = build_children(Desired(store, "u", read_config([]).images))
+    (pod,) = [child["spec"]["template"]["spec"] for child in children if child["kind"] == "Deployment"]
+    found = [one for one in pod["containers"][0]["env"] if one["name"].startswith("OTEL")]
+    assert found == [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector.observability:4318"}]

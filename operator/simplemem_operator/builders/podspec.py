@@ -120,7 +120,10 @@ def _container(desired: Desired, role: str) -> Manifest:
         "image": desired.images.service,
         "imagePullPolicy": desired.images.pull_policy,
         "args": ["serve"],
-        "env": _environment(store, role),
+        "env": [
+            *_environment(store, role),
+            *({"name": name, "value": value} for name, value in desired.images.tracing),
+        ],
         **(
             {"envFrom": [{"secretRef": {"name": store.llm.secret_name}}]}
             if store.llm.secret_name and role != EMBEDDING_ROLE

@@ -27,6 +27,8 @@ class Images:
     """Image of the service for the embedding pods, such as one with torch for CUDA; empty: the service's."""
     pull_secrets: tuple[str, ...] = ()
     """Secrets with the credentials of a private registry, by name, in the namespace of each store."""
+    tracing: tuple[tuple[str, str], ...] = ()
+    """Names and values of OpenTelemetry's environment variables for the service's pods."""
 
 
 @dataclass(frozen=True, slots=True)
