@@ -11,8 +11,13 @@ from simplemem_api.load import load_store
 from tests.support.chart import CHART, helm, template
 
 
+def is_hook(document: dict[str, Any]) -> bool:
+    return "helm.sh/hook" in document["metadata"].get("annotations", {})
+
+
 def kinds(*sets: str) -> list[str]:
-    return sorted(document["kind"] for document in template(*sets))
+    """What an installation makes."""
+    return sorted(document["kind"] for document in template(*sets) if not is_hook(document))
 
 
 def one(kind: str, *sets: str) -> dict[str, Any]:
@@ -123,3 +128,20 @@ def test_the_notes_hold_a_store_that_reads() -> None:
     notes = (CHART / "templates" / "NOTES.txt").read_text()
     text = notes.split("<<'YAML'\n", 1)[1].split("  YAML\n", 1)[0]
     assert load_store(text).spec.tier == "Minimal"
+
+
+def test_a_helm_test_is_made_of_hooks_and_may_touch_its_own_store_only() -> None:
+    hooks = [document for document in template() if is_hook(document)]
+    assert sorted(hook["kind"] for hook in hooks) == ["Pod", "Role", "RoleBinding", "ServiceAccount"]
+    (rules,) = [hook["rules"] for hook in hooks if hook["kind"] == "Role"]
+    assert [(rule["verbs"], rule.get("resourceNames")) for rule in rules] == [
+        (["create"], None),
+        (["get", "delete"], ["mem-test"]),
+    ]
+    assert not [document for document in template("tests.enabled=false") if is_hook(document)]
+
+
+def test_the_store_of_a_helm_test_lies_where_the_operator_looks() -> None:
+    sets = ("watchNamespaces={team-a,team-b}", "tests.storeLabels.region=east")
+    (pod,) = [document for document in template(*sets) if document["kind"] == "Pod"]
+    assert pod["spec"]["containers"][0]["args"][1:] == ["team-a", "mem-test", '{"region":"east"}']
