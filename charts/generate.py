@@ -28,6 +28,10 @@ The CRD is a template, so an upgrade updates it, and it is kept by an uninstall,
 once (`Recreate`), non-root, on a read-only root file system, and may read Secrets, never write them. With
 `watchNamespaces` or `scope: Namespaced` it gets a Role in each namespace it watches and no cluster-wide right.
 
+`helm test simplemem --namespace simplemem-system` makes a MemoryStore beside the operator, or in the first of
+`watchNamespaces`, writes a turn, finds it, and removes the store with its volume; its account may touch that store
+alone. A test that failed leaves its pod, whose log says why.
+
 A value that is unknown, or not what its row says, is refused by name before anything is rendered. How the chart
 compares with others, and values for private registries and hardened clusters: [docs/chart.md](../../docs/chart.md).
 
