@@ -285,23 +285,3 @@ def test_nothing_is_written_while_nothing_changes() -> None:
     for name, item in after.items():
         assert item == before.get(name), name
     assert after.keys() == before.keys()
-
-
-def test_deleting_the_stores_leaves_the_retained_volume_only() -> None:
-    with step("delete both stores"):
-        kube.kubectl("delete", "memorystore", "notes", "-n", "team-a", "--timeout=60s")
-        kube.kubectl("delete", "memorystore", "shared", "-n", "team-b", "--timeout=60s")
-
-    def left() -> list[str]:
-        kinds = "deployments,statefulsets,services,configmaps,serviceaccounts,networkpolicies,pods,pdb,hpa,pvc"
-        own = "app.kubernetes.io/managed-by=simplemem-operator"
-        return [
-            f"{i['kind']}/{i['metadata']['name']}"
-            for where in ("team-a", "team-b")
-            for i in kube.listed(kinds, where, own)
-        ]
-
-    with step("their children are gone"):
-        kube.eventually(
-            lambda: left() == ["PersistentVolumeClaim/notes-data"], within=120, what="only the volume is left"
-        )
