@@ -57,6 +57,9 @@ def tokenize(text: str, language: Language = Language.ENGLISH) -> tuple[str, ...
     Lower case, compatibility forms folded (full-width digits, ligatures), possessive `'s` dropped, stemmed, each at
     most `TERM_LENGTH` characters long and free of white space.
     """
+    if text.isascii():
+        # No word of it is without spaces, which need not be looked for in each.
+        return tuple(_stem(word[:TERM_LENGTH], language) for word in _words(text))
     terms: list[str] = []
     for word in _words(text):
         if _CJK_RUN.match(word):

@@ -131,7 +131,8 @@ class Neighbourhood:
             self._session_of[row][0],
             self._positions[row],
             own * OWN_WEIGHT + tuple(others),
-            bigrams(tokenize(self._texts[row], languages[row])),
+            # Where the terms are those of the text alone, they need not be made again.
+            bigrams(own if languages[row] is Language.ENGLISH else tokenize(self._texts[row], languages[row])),
             self.digest(row),
         )
 
