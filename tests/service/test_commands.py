@@ -45,6 +45,24 @@ def test_cost_prints_the_items_and_their_total(write: Any) -> None:
     assert [item["name"] for item in cost["items"]] == ["server", "LLM"]
 
 
+def test_cost_shows_all_tiers_at_a_load_and_which_is_for_it(write: Any) -> None:
+    table = run("cost", "--fragments", "50000", "--queries", "5000")
+    assert table.returncode == 0
+    assert "GPUAccelerated is for that" in table.stdout
+    found = json.loads(run("cost", "--fragments", "50000", "--queries", "5000", "--json").stdout)
+    assert (found["tier"], len(found["tiers"])) == ("GPUAccelerated", 5)
+    items = {item["name"]: item["monthlyUSD"] for item in found["tiers"]["CostEffective"]["items"]}
+    # Five times the reference month of 10,000 turns and 1,000 queries: 5 x 5.26.
+    assert items == {"server": "60.00", "LLM": "26.30", "S3 backup": "1.15"}
+    own = json.loads(
+        run("cost", "-f", write(tier="Minimal"), "--fragments", "1000", "--queries", "100", "--json").stdout
+    )
+    assert own["monthlyUSD"] == "30.28"
+    wrong = run("cost", "--fragments", "-5")
+    assert wrong.returncode == 2
+    assert "'-5' must be a whole number" in wrong.stderr or "expected one argument" in wrong.stderr
+
+
 def test_cost_takes_prices_of_ones_own_and_refuses_wrong_ones(write: Any, tmp_path: Path) -> None:
     prices = tmp_path / "prices.yaml"
     prices.write_text("{catalogue: acme, tiers: {Minimal: {server: 12}}}")

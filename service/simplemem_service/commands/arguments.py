@@ -24,7 +24,9 @@ def add_nothing(_parser: argparse.ArgumentParser) -> None:
 
 def add_cost(parser: argparse.ArgumentParser) -> None:
     """Arguments of `cost`."""
-    _add_file(parser)
+    parser.add_argument("-f", "--file", type=Path, help="YAML file with one MemoryStore; without it all tiers")
+    parser.add_argument("--fragments", type=_count, help="turns remembered a month, where not the reference 10000")
+    parser.add_argument("--queries", type=_count, help="questions asked a month, where not the reference 1000")
     parser.add_argument(
         "--prices", type=Path, help="file of prices in place of the built-in ones, as the operator takes"
     )
@@ -155,3 +157,9 @@ def _add_user(parser: argparse.ArgumentParser) -> None:
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number from 0")
+    return int(text)
