@@ -73,14 +73,17 @@ def test_all_pods_of_operator_and_stores_are_scraped(seen: Prometheus) -> None:
             found[target["labels"]["job"]].append(target)
         return found
 
-    def are_up() -> bool:
-        return all(one["health"] == "up" for ones in targets().values() for one in ones)
+    def running() -> set[str]:
+        pods = kube.listed("pods", selector="app.kubernetes.io/managed-by=simplemem-operator")
+        return {pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"}
 
-    kube.eventually(are_up, within=60, what="all targets up")
-    pods = kube.listed("pods", selector="app.kubernetes.io/managed-by=simplemem-operator")
-    running = {one["metadata"]["name"] for one in pods if one["status"]["phase"] == "Running"}
-    assert {one["labels"]["pod"] for one in targets()["simplemem-store"]} == running
-    assert len(targets()["simplemem-operator"]) == 1
+    def all_are_up() -> bool:
+        found = targets()
+        stores = {one["labels"]["pod"] for one in found["simplemem-store"]}
+        is_up = all(one["health"] == "up" for ones in found.values() for one in ones)
+        return is_up and stores == running() and len(found["simplemem-operator"]) == 1
+
+    kube.eventually(all_are_up, within=90, what="every pod a target that is up")
     (labels,) = [one["labels"] for one in targets()["simplemem-store"] if one["labels"]["store"] == "notes"]
     assert (labels["namespace"], labels["component"]) == ("team-a", "retrieval")
 
