@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.support.bucket import BucketServer, set_credentials
+from tests.support.cloud_server import CloudServer
 from tests.support.server import Server, Starter
 
 
@@ -27,6 +28,15 @@ def bucket(bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch) -> Buck
     """The S3 server, with its credentials in the environment."""
     set_credentials(monkeypatch)
     return bucket_server
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[CloudServer]:
+    """A server that speaks LanceDB Cloud's API, of one test."""
+    server = CloudServer(tmp_path / "cloud")
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

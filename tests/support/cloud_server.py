@@ -47,8 +47,8 @@ class CloudServer:
         self.port = free_port()
         self.seen: list[tuple[str, dict[str, Any]]] = []
         """Every request: its path, and what came as parameters and JSON."""
-        self.refused: dict[str, int] = {}
-        """Status to answer to requests whose path ends so, in place of doing what they ask."""
+        self.refused: dict[str, tuple[int, str]] = {}
+        """Status and text to answer to requests whose path ends so, in place of doing what they ask."""
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -99,9 +99,9 @@ class CloudServer:
             self.seen.append((request.url.path, body))
             if request.headers.get("x-api-key") != API_KEY:
                 return PlainTextResponse("the API key is not known", 401)
-            for ending, status in self.refused.items():
+            for ending, (status, text) in self.refused.items():
                 if request.url.path.endswith(ending):
-                    return PlainTextResponse("refused by the test", status)
+                    return PlainTextResponse(text, status)
             folder = self._folder / request.headers["x-lancedb-database"]
             connection = await lancedb.connect_async(str(folder))
             try:

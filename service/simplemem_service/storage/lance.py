@@ -76,17 +76,33 @@ class LanceStorage(LanceEdits):
         await confirm_identity(self._blobs, identity)
         self._identity = identity
         async with converted():
-            self._connection = await lancedb.connect_async(self._uri, storage_options=self._options or None)
+            self._connection = await self._connect()
             self.sides.connect(self._connection)
             if self._writes:
                 await self.sides.refresh(identity.table)
-                await self._create(ENTRIES, schema.entry_schema(identity), FOLLOWED_TABLE)
+                await self._create(ENTRIES, self._entry_schema(identity), FOLLOWED_TABLE)
                 await self._create(TURNS, schema.turn_schema(), {})
                 await self._create(HISTORY, history_schema.history_schema(), {})
                 await self._add_missing_columns()
             table = await self._table(ENTRIES, "read")
             if table is not None:
-                _check_format((await table.schema()).metadata or {}, identity)
+                self._check_format((await table.schema()).metadata or {}, identity)
+
+    async def _connect(self) -> Any:
+        """A connection of LanceDB's to the folder of the tables."""
+        return await lancedb.connect_async(self._uri, storage_options=self._options or None)
+
+    async def _connection_for(self, _purpose: str) -> Any:
+        """The connection that handles for a purpose are opened by."""
+        return self._connection
+
+    def _entry_schema(self, identity: StoreIdentity) -> pa.Schema:
+        """Columns that the table of entries is created with."""
+        return schema.entry_schema(identity)
+
+    def _check_format(self, metadata: Mapping[bytes, bytes], identity: StoreIdentity) -> None:
+        """Return if a table's metadata are those of an identity, else raise `IdentityMismatchError`."""
+        _check_format(metadata, identity)
 
     @override
     async def close(self) -> None:
@@ -118,7 +134,7 @@ class LanceStorage(LanceEdits):
             table = await self._table(ENTRIES, "write")
             if not entries:
                 return await self._version(table)
-            await self._merge(ENTRIES, "entry_id", schema.entries_to_arrow(entries, await table.schema()))
+            await self._merge(ENTRIES, "entry_id", await self._entry_rows(entries, table))
             return await self._version(table)
 
     @override
@@ -286,7 +302,8 @@ class LanceStorage(LanceEdits):
         handle = self._handles.get((name, purpose))
         if handle is None:
             try:
-                handle = await self._connection.open_table(self._physical(name))
+                connection = await self._connection_for(purpose)
+                handle = await connection.open_table(self._physical(name))
             except ValueError as error:
                 if "not found" in str(error):
                     return None

@@ -84,7 +84,7 @@ class LanceEdits(Storage):
             table = await self._table(ENTRIES, "write")
             if not entries:
                 return await self._version(table)
-            await _update(table, "entry_id", schema.entries_to_arrow(entries, await table.schema()))
+            await _update(table, "entry_id", await self._entry_rows(entries, table))
             return await self._version(table)
 
     @override
@@ -222,6 +222,10 @@ class LanceEdits(Storage):
     async def _version(self, table: Any) -> int:
         """Version of the table of entries as the rest of the service counts it."""
         return int(await table.version()) + self._base
+
+    async def _entry_rows(self, entries: Sequence[EmbeddedEntry], table: Any) -> pa.Table:
+        """Entries as rows of a table, to be merged into it."""
+        return schema.entries_to_arrow(entries, await table.schema())
 
     async def _delete(self, name: str, predicate: str) -> None:
         async with converted():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from lancedb.remote.errors import HttpError, RetryError
+
 from simplemem_service.errors import LeaseLostError, StorageUnavailableError, TransientError
 
 SHOWN_CHARS = 256
@@ -24,7 +26,11 @@ async def converted() -> AsyncIterator[None]:
 
 def as_unavailable(error: Exception) -> TransientError:
     """Our error for one of LanceDB's."""
-    if FENCED in str(error):
+    # Of a request that was repeated in vain, the error itself tells only that.
+    reason = error.__cause__ if isinstance(error, RetryError) and error.__cause__ is not None else error
+    while isinstance(reason, RetryError | HttpError) and reason.__cause__ is not None:
+        reason = reason.__cause__
+    if FENCED in str(reason):
         return LeaseLostError("another process took over the tables while this one stood still; nothing was committed")
-    first_line = str(error).split("\n", 1)[0]
+    first_line = str(reason).split("\n", 1)[0]
     return StorageUnavailableError(f"the tables cannot be used: {first_line[:SHOWN_CHARS]}")

@@ -63,13 +63,17 @@ class Upkeep:
 
     async def run(self, table: Any) -> None:
         """Compact the table, take new rows into its indices, and drop old versions; for the writer's handle."""
+        await self.index(table)
+        await table.optimize(cleanup_older_than=self.retention(int(await table.version())))
+        await _merge_segments(table)
+
+    async def index(self, table: Any) -> None:
+        """Make the indices that the table lacks, once it is large enough; for the writer's handle."""
         if await table.count_rows() >= SCALAR_INDEX_ROWS:
             present = {column for index in await table.list_indices() for column in index.columns}
             for column, kind in self._indices.items():
                 if column not in present:
                     await table.create_index(column, config=kind())
-        await table.optimize(cleanup_older_than=self.retention(int(await table.version())))
-        await _merge_segments(table)
 
     def retention(self, version: int) -> timedelta:
         """Age from which versions may go, given the table's present one."""

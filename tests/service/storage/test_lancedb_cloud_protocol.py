@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import lancedb
@@ -17,14 +15,6 @@ from simplemem_service.storage.schema import entry_columns_schema, entry_schema
 from tests.support.cloud_server import API_KEY, CloudServer
 
 ROWS = pa.table({"id": ["a", "b", "c"], "n": [1, 2, 3]})
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[CloudServer]:
-    server = CloudServer(tmp_path / "cloud")
-    server.start()
-    yield server
-    server.stop()
 
 
 async def connect(cloud: CloudServer, api_key: str = API_KEY) -> Any:
