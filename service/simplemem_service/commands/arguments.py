@@ -33,6 +33,14 @@ def add_cost(parser: argparse.ArgumentParser) -> None:
     _add_json(parser)
 
 
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `doctor`."""
+    parser.add_argument("-f", "--file", type=Path, help="YAML file with the MemoryStore that is to run")
+    parser.add_argument("--context", help="context of the kubeconfig (default: the current one)")
+    parser.add_argument("--local", action="store_true", help="look at this machine and the bucket, at no cluster")
+    _add_json(parser)
+
+
 def add_demo(parser: argparse.ArgumentParser) -> None:
     """Arguments of `demo`."""
     parser.add_argument("-f", "--file", type=Path, help="the MemoryStore to run for it (default: tier Minimal)")

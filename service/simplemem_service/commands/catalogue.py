@@ -32,6 +32,7 @@ COMMANDS = (
     Command("up", "run a MemoryStore on this machine, in one process", arguments.add_up, "up"),
     Command("serve", "run in a container, as the operator configures it", arguments.add_nothing, "serve"),
     Command("cost", "show what a MemoryStore costs a month", arguments.add_cost, "cost"),
+    Command("doctor", "show what a cluster, a bucket and this machine lack", arguments.add_doctor, "doctor"),
     Command("demo", "remember a sample conversation and ask it three questions", arguments.add_demo, "demo"),
     Command("ingest", "remember a conversation from a file", arguments.add_ingest, "ingest"),
     Command("search", "find memories", arguments.add_search, "search"),

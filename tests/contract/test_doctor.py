@@ -1,0 +1,101 @@
+"""`simplemem doctor` beside a real API server and a real S3 server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.harness.build import ensure
+from tests.harness.control_plane import ControlPlane
+from tests.support.bucket import BUCKET, BucketServer, credentials
+from tests.support.stores import make_manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path_factory.mktemp("plane")) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
+    server = BucketServer(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.stop()
+
+
+def doctor(*arguments: str, **environment: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Exit status, and the findings by their check."""
+    path = os.pathsep.join([str(ensure(["kubectl"])["kubectl"].parent), "/usr/bin", "/bin"])
+    settings = {"PATH": path, "PYTHONPATH": f"{ROOT / 'crds'}:{ROOT / 'service'}", **environment}
+    command = [sys.executable, "-m", "simplemem_service", "doctor", "--json", *arguments]
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.returncode, {one["check"]: one for one in json.loads(done.stdout)["findings"]}
+
+
+def write(folder: Path, **spec: Any) -> str:
+    path = folder / "store.yaml"
+    path.write_text(yaml.safe_dump(make_manifest(**spec)))
+    return str(path)
+
+
+def test_a_bare_cluster_lacks_crd_and_operator_and_is_told_what_to_do(plane: ControlPlane) -> None:
+    status, found = doctor(KUBECONFIG=str(plane.kubeconfig))
+    assert status == 1
+    assert found["cluster"]["state"] == "ok"
+    assert (found["CRD"]["state"], found["operator"]["state"]) == ("problem", "problem")
+    assert found["CRD"]["next_step"].startswith("helm install")
+    assert (found["StorageClass"]["state"], found["metrics server"]["state"]) == ("note", "note")
+    plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "memorystore.yaml"))
+    _, found = doctor(KUBECONFIG=str(plane.kubeconfig))
+    assert found["CRD"]["state"] == "ok"
+
+
+def test_what_a_store_needs_of_a_cluster_is_a_problem_where_it_is_missing(plane: ControlPlane, tmp_path: Path) -> None:
+    plane.kubectl("create", "namespace", "team-a")
+    plane.kubectl("create", "secret", "generic", "tokens", "-n", "team-a", "--from-literal=agent=t")
+    plane.kubectl("create", "secret", "generic", "keys", "-n", "team-a", "--from-literal=AWS_ACCESS_KEY_ID=a")
+    file = write(
+        tmp_path,
+        tier="CostEffective",
+        access={"tokenSecretName": "tokens"},
+        backup={"s3": {"bucket": "copies", "credentialsSecretName": "keys"}},
+        cache={"redis": {"urlSecretName": "redis"}},
+    )
+    status, found = doctor("-f", file, KUBECONFIG=str(plane.kubeconfig))
+    assert status == 1
+    assert found["StorageClass"]["state"] == "problem"
+    assert found["Secret team-a/tokens"]["state"] == "ok"
+    assert found["Secret team-a/keys"]["found"] == "lacks AWS_SECRET_ACCESS_KEY"
+    assert "not found" in found["Secret team-a/redis"]["found"]
+
+
+def test_a_cluster_that_does_not_answer_is_one_problem(tmp_path: Path) -> None:
+    status, found = doctor(KUBECONFIG=str(tmp_path / "none"))
+    assert status == 1
+    assert set(found) == {"program", "cluster"}
+    assert "--local" in found["cluster"]["next_step"]
+
+
+def test_a_bucket_is_written_with_the_keys_of_the_environment(bucket: BucketServer, tmp_path: Path) -> None:
+    s3 = {"bucket": BUCKET, "endpoint": bucket.endpoint}
+    file = write(tmp_path, tier="CostEffective", storage={"s3": s3}, llm={"mode": "Model", "secretName": "models"})
+    status, found = doctor("--local", "-f", file, **credentials())
+    assert (status, found["bucket"]["state"], found["model key"]["state"]) == (0, "ok", "note")
+    wrong = credentials() | {"AWS_SECRET_ACCESS_KEY": "wrong"}
+    status, found = doctor("--local", "-f", file, **wrong, ANTHROPIC_API_KEY="key-of-mine")
+    assert (status, found["bucket"]["state"], found["model key"]["state"]) == (1, "problem", "ok")
+    assert "key-of-mine" not in json.dumps(found)
+    assert "wrong" not in found["bucket"]["found"]
