@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,13 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
 def doctor(*arguments: str, **environment: str) -> tuple[int, dict[str, dict[str, Any]]]:
     """Exit status, and the findings by their check."""
     path = os.pathsep.join([str(ensure(["kubectl"])["kubectl"].parent), "/usr/bin", "/bin"])
-    settings = {"PATH": path, "PYTHONPATH": f"{ROOT / 'crds'}:{ROOT / 'service'}", **environment}
+    # kubectl keeps what it learnt of a cluster in the home folder.
+    settings = {
+        "HOME": tempfile.gettempdir(),
+        "PATH": path,
+        "PYTHONPATH": f"{ROOT / 'crds'}:{ROOT / 'service'}",
+        **environment,
+    }
     command = [sys.executable, "-m", "simplemem_service", "doctor", "--json", *arguments]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
     assert done.stderr == ""
