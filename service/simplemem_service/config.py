@@ -73,6 +73,16 @@ class Config:
     """Beside the ResolvedStore: what the operator has counted of the month; none on a laptop."""
     redis_url: str | None = field(default=None, repr=False)
     """REDIS_URL: a Redis that spares repeated work, redis:// or rediss://; it may hold a password. None: no cache."""
+    lancedb_api_key: str | None = field(default=None, repr=False)
+    """LANCEDB_API_KEY: what LanceDB Cloud knows the store by; for a store whose tables lie there."""
+    lancedb_host: str | None = None
+    """LANCEDB_HOST: address of a server that speaks LanceDB Cloud's API; None: the vendor's for the region."""
+
+    def need_lancedb_key(self) -> str:
+        """The key of the database on LanceDB Cloud. Raises `ConfigError` where there is none."""
+        if self.lancedb_api_key is None:
+            raise ConfigError("LANCEDB_API_KEY is missing; a store on LanceDB Cloud needs the key of its database")
+        return self.lancedb_api_key
 
 
 STORE_FILE = "/etc/simplemem/store.json"
@@ -102,6 +112,8 @@ def read_config(environment: Mapping[str, str]) -> Config:
         log_level=_log_level(environment.get("SIMPLEMEM_LOG_LEVEL", "info")),
         embedding_addresses=read_embedding_addresses(environment),
         redis_url=read_redis_url(environment),
+        lancedb_api_key=environment.get("LANCEDB_API_KEY") or None,
+        lancedb_host=read_lancedb_host(environment),
         canary_seconds=_number("SIMPLEMEM_CANARY_SECONDS", environment, "300", least=0),
         **read_llm_settings(environment),
     )
@@ -121,6 +133,14 @@ def read_redis_url(environment: Mapping[str, str]) -> str | None:
     if url is not None and not url.startswith(("redis://", "rediss://")):
         raise ConfigError("REDIS_URL is no address of a Redis; it must begin with redis:// or rediss://")
     return url
+
+
+def read_lancedb_host(environment: Mapping[str, str]) -> str | None:
+    """The address of a server that speaks LanceDB Cloud's API, or None. Raises `ConfigError`."""
+    host = environment.get("LANCEDB_HOST") or None
+    if host is not None and not host.startswith(("http://", "https://")):
+        raise ConfigError(f"LANCEDB_HOST is '{host}'; it must begin with http:// or https://")
+    return host
 
 
 def read_resolved_store(path: Path) -> ResolvedStore:

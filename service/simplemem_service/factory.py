@@ -66,6 +66,7 @@ from simplemem_service.pipeline.retrieve import Retriever
 from simplemem_service.storage.bells import JOURNAL_BELL, TABLES_BELL, AlwaysRinging, Bell, BucketBell
 from simplemem_service.storage.blobs import BlobStore
 from simplemem_service.storage.lance import LanceStorage
+from simplemem_service.storage.lance_cloud import CloudPlace, CloudStorage
 from simplemem_service.storage.lance_raw import RawTables
 from simplemem_service.storage.lease import BucketLease, FileLease, Lease
 from simplemem_service.storage.local_blobs import LocalBlobStore
@@ -223,6 +224,8 @@ def _create_worker(
     pool: EmbeddingPool | None,
 ) -> Worker:
     store, blobs = config.store, parts.blobs
+    # A re-embedding reads the tables' files, which LanceDB Cloud does not hand out.
+    is_cloud = store.storage.kind is StorageKind.LANCEDB_CLOUD
     replies = BlobCache(blobs)
     worker = Worker(
         parts.journal,
@@ -235,12 +238,12 @@ def _create_worker(
         model=parts.model if store.synthesis.mode is LlmMode.MODEL else None,
         workers=store.compression.workers,
         bell=_create_bell(blobs, JOURNAL_BELL),
-        reembedder=Reembedder(storage, blobs, pool.get, lease.check) if pool is not None else None,
+        reembedder=None if pool is None or is_cloud else Reembedder(storage, blobs, pool.get, lease.check),
     )
     worker.erase_hooks.append(replies.forget_user)
     worker.sweeps.append(embedding.sweep if pool is None else pool.sweep)
     worker.add_chore(Retention(storage, parts.journal, blobs, metrics, store.retention, check=lease.check))
-    if store.backup is not None:
+    if store.backup is not None and not is_cloud:
         worker.add_chore(_create_backup_job(store, store.backup, storage, blobs, lease.check))
     return worker
 
@@ -280,7 +283,7 @@ def _create_cached(
     """Results in the embedding's cache; the key tells the tables and all that a result depends on."""
     store = config.store
     place = [store.storage.model_dump_json(), f"{store.namespace}/{store.name}", f"{embedding.model}/{generation}"]
-    if store.storage.kind is StorageKind.PVC:
+    if store.storage.kind is not StorageKind.S3:
         place += [socket.gethostname(), str(config.data)]
     settings = [store.embedding.model_dump_json(), store.llm.model_dump_json(), store.retrieval.model_dump_json()]
     identity = hashlib.sha256(repr((place, settings, Recipe())).encode()).hexdigest()
@@ -307,21 +310,25 @@ def create_budget(config: Config, blobs: BlobStore) -> Budget | None:
 def create_blobs(config: Config) -> BlobStore:
     """Where the small files of the store lie."""
     kind, s3 = config.store.storage.kind, config.store.storage.s3
-    if kind is StorageKind.PVC:
-        return LocalBlobStore(config.data / STORE)
     if kind is StorageKind.S3 and s3 is not None:
         return S3BlobStore(s3)
-    raise ConfigError(f"storage {kind} is not yet in force; name storage.s3 or storage.pvc")
+    return LocalBlobStore(config.data / STORE)
 
 
 def _create_storage(config: Config, blobs: BlobStore) -> tuple[LanceStorage, Lease]:
+    lease, writes, cloud = _create_lease(config, blobs), config.role.ingests, config.store.storage.lance_db_cloud
+    if cloud is not None:
+        place = CloudPlace(cloud.uri, cloud.region, config.need_lancedb_key(), config.lancedb_host)
+        return CloudStorage(place, blobs, writes=writes), lease
     uri, options = _tables_place(config)
-    return LanceStorage(uri, options, blobs, writes=config.role.ingests), _create_lease(config, blobs)
+    return LanceStorage(uri, options, blobs, writes=writes), lease
 
 
 def _tables_place(config: Config) -> tuple[str, dict[str, str]]:
-    """Where the tables lie, and LanceDB's options for it."""
-    s3 = config.store.storage.s3
+    """Where the tables lie, and LanceDB's options for it; raises `ConfigError` where their files are a vendor's."""
+    s3, cloud = config.store.storage.s3, config.store.storage.lance_db_cloud
+    if cloud is not None:
+        raise ConfigError(f"spec.storage.lanceDBCloud is '{cloud.uri}'; a copy comes back only into pvc or s3")
     if config.store.storage.kind is StorageKind.S3 and s3 is not None:
         return f"s3://{s3.bucket}/{s3.prefix}/{TABLES}", _s3_options(s3)
     return str(config.data / STORE / TABLES), {}

@@ -11,7 +11,14 @@ from simplemem_api.in_force import blocking_reason, not_in_force
 from simplemem_api.resolved import ResolvedStore
 from simplemem_service.commands.server import listen, run_server
 from simplemem_service.commands.store_file import read_store
-from simplemem_service.config import Config, Role, read_embedding_addresses, read_llm_settings, read_redis_url
+from simplemem_service.config import (
+    Config,
+    Role,
+    read_embedding_addresses,
+    read_lancedb_host,
+    read_llm_settings,
+    read_redis_url,
+)
 from simplemem_service.errors import ConfigError
 from simplemem_service.main import create_app
 from simplemem_service.telemetry import configure_logging
@@ -59,6 +66,8 @@ def local_config(
         embedding_addresses=read_embedding_addresses(environment),
         month_file=None,
         redis_url=read_redis_url(environment),
+        lancedb_api_key=environment.get("LANCEDB_API_KEY") or None,
+        lancedb_host=read_lancedb_host(environment),
         **read_llm_settings(environment),
     )
 
