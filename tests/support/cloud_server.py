@@ -7,6 +7,7 @@ nodes, no compaction, and every version stays.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -49,6 +50,11 @@ class CloudServer:
         """Every request: its path, and what came as parameters and JSON."""
         self.refused: dict[str, tuple[int, str]] = {}
         """Status and text to answer to requests whose path ends so, in place of doing what they ask."""
+        self.may_merge = threading.Event()
+        """Cleared: a merge waits between its look at the table and its commit."""
+        self.may_merge.set()
+        self.has_begun = threading.Event()
+        """Set once a merge has looked at its table."""
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -82,7 +88,7 @@ class CloudServer:
 
     def _app(self) -> Starlette:
         verbs = {
-            "create": _create, "describe": _describe, "drop": _drop, "insert": _insert, "merge_insert": _merge,
+            "create": _create, "describe": _describe, "drop": _drop, "insert": _insert, "merge_insert": self._merge,
             "delete": _delete, "count_rows": _count, "query": _query, "restore": _restore, "version/list": _versions,
             "index/list": _indices, "create_index": _create_index, "stats": _stats, "add_columns": _add_columns,
         }  # fmt: skip
@@ -90,6 +96,18 @@ class CloudServer:
             Route(f"/v1/table/{{name}}/{verb}/", self._guarded(do), methods=["POST"]) for verb, do in verbs.items()
         ]
         return Starlette(routes=[*routes, Route("/v1/namespace/{name}/table/list", self._guarded(_list))])
+
+    async def _merge(self, connection: Any, name: str, body: dict[str, Any], raw: bytes) -> Response:
+        merge = (await connection.open_table(name)).merge_insert(body["on"])
+        self.has_begun.set()
+        await asyncio.to_thread(self.may_merge.wait, 60)
+        if body["when_matched_update_all"] == "true":
+            merge = merge.when_matched_update_all()
+        if body["when_not_matched_insert_all"] == "true":
+            merge = merge.when_not_matched_insert_all()
+        result = await merge.use_index(body.get("use_index") != "false").execute(pa.ipc.open_stream(raw).read_all())
+        counts = ("version", "num_inserted_rows", "num_updated_rows", "num_deleted_rows")
+        return JSONResponse({count: getattr(result, count) for count in counts})
 
     def _guarded(self, handler: Any) -> Any:
         async def handle(request: Request) -> Response:
@@ -152,17 +170,6 @@ async def _insert(connection: Any, name: str, body: dict[str, Any], raw: bytes) 
     table = await connection.open_table(name)
     result = await table.add(pa.ipc.open_stream(raw).read_all(), mode=body.get("mode", "append"))
     return JSONResponse({"version": result.version})
-
-
-async def _merge(connection: Any, name: str, body: dict[str, Any], raw: bytes) -> Response:
-    merge = (await connection.open_table(name)).merge_insert(body["on"])
-    if body["when_matched_update_all"] == "true":
-        merge = merge.when_matched_update_all()
-    if body["when_not_matched_insert_all"] == "true":
-        merge = merge.when_not_matched_insert_all()
-    result = await merge.use_index(body.get("use_index") != "false").execute(pa.ipc.open_stream(raw).read_all())
-    counts = ("version", "num_inserted_rows", "num_updated_rows", "num_deleted_rows")
-    return JSONResponse({count: getattr(result, count) for count in counts})
 
 
 async def _delete(connection: Any, name: str, body: dict[str, Any], _raw: bytes) -> Response:

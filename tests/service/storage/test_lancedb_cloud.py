@@ -140,6 +140,23 @@ async def test_a_merge_that_the_server_gives_up_for_a_fence_is_a_lost_lease(
     assert len(cloud.bodies("/merge_insert/")) == 1
 
 
+async def test_a_merge_that_the_server_has_begun_before_a_fence_does_not_count(
+    storage: CloudStorage, create: Maker, cloud: CloudServer
+) -> None:
+    await storage.add_entries([make_entry(0)])
+    other = create()
+    await other.open(TINY)
+    cloud.has_begun.clear()
+    cloud.may_merge.clear()
+    late = asyncio.create_task(storage.add_entries([make_entry(1)]))
+    assert await asyncio.to_thread(cloud.has_begun.wait, 30)
+    await other.fence()
+    cloud.may_merge.set()
+    with pytest.raises(LeaseLostError):
+        await late
+    assert [entry.text for entry in await other.list_entries(EntryFilter(), after=-1, limit=9)] == ["text 0"]
+
+
 async def test_all_rows_of_a_user_go(storage: CloudStorage) -> None:
     await storage.add_entries([make_entry(0), make_entry(1, user_id="ben")])
     await storage.add_turns([make_turn(0), make_turn(1, user_id="ben")])
