@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 from simplemem_api import exits
 from simplemem_service.commands.catalogue import COMMANDS
 from simplemem_service.commands.errors import CommandError
 from simplemem_service.errors import ServiceError
+
+REST_SECONDS = 0.1
+"""Pause at the end of what spoke to a bucket: a thread of obstore that still hands over its last answer while the
+interpreter ends would abort the process (seen in 7 of 25 runs; 0 of 25 with .05 s)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has enough; standard output must not be flushed again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.DONE
+    finally:
+        if "obstore" in sys.modules:
+            time.sleep(REST_SECONDS)
 
 
 def _parser() -> argparse.ArgumentParser:
