@@ -64,6 +64,7 @@ def test_a_bare_cluster_lacks_crd_and_operator_and_is_told_what_to_do(plane: Con
     assert found["cluster"]["state"] == "ok"
     assert (found["CRD"]["state"], found["operator"]["state"]) == ("problem", "problem")
     assert found["CRD"]["next_step"].startswith("helm install")
+    assert found["operator"]["found"] == "no Deployment of it"
     assert (found["StorageClass"]["state"], found["metrics server"]["state"]) == ("note", "note")
     plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "memorystore.yaml"))
     _, found = doctor(KUBECONFIG=str(plane.kubeconfig))

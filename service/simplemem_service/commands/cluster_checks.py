@@ -60,6 +60,8 @@ class Kubectl:
         """The JSON that a call gives; None if it fails, and then `error` says why."""
         if self._program is None:
             return None
+        # What an earlier call said is not about this one.
+        self.error = ""
         command = [self._program, *self._options, *words, "-o", "json", f"--request-timeout={SECONDS}s"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * SECONDS)  # noqa: S603 - no shell
@@ -73,7 +75,7 @@ class Kubectl:
         return found
 
     def items(self, *words: str) -> list[dict[str, Any]]:
-        """The objects that a call lists; none where it fails."""
+        """The objects that a call lists; none where it fails, and then `error` says why."""
         return list((self.read("get", *words) or {}).get("items", ()))
 
 
@@ -123,6 +125,8 @@ def _check_operator(kubectl: Kubectl) -> Finding:
 
 def _check_storage_class(kubectl: Kubectl, store: ResolvedStore | None) -> Finding:
     classes = kubectl.items("storageclasses")
+    if kubectl.error:
+        return _unseen("StorageClass", kubectl)
     names = [one["metadata"]["name"] for one in classes]
     wanted = store.storage.storage_class_name if store else None
     if wanted is not None:
@@ -144,6 +148,8 @@ def _check_storage_class(kubectl: Kubectl, store: ResolvedStore | None) -> Findi
 
 def _check_metrics(kubectl: Kubectl, store: ResolvedStore | None) -> Finding:
     found = kubectl.read("get", "apiservice", "v1beta1.metrics.k8s.io")
+    if found is None and "(NotFound)" not in kubectl.error:
+        return _unseen("metrics server", kubectl)
     conditions = (found or {}).get("status", {}).get("conditions", ())
     if any(one["type"] == "Available" and one["status"] == "True" for one in conditions):
         return Finding("metrics server", State.OK, "metrics.k8s.io answers")
@@ -156,6 +162,8 @@ def _check_gpus(kubectl: Kubectl, store: ResolvedStore | None) -> Finding:
     gpu = store.embedding.gpu if store else None
     name = gpu.resource_name if gpu else "nvidia.com/gpu"
     counts = [int(node["status"].get("allocatable", {}).get(name, 0)) for node in kubectl.items("nodes")]
+    if kubectl.error:
+        return _unseen("GPU nodes", kubectl)
     nodes = sum(count > 0 for count in counts)
     found = f"{nodes} of {len(counts)} nodes have {name}, {sum(counts)} together"
     if nodes:
@@ -164,6 +172,10 @@ def _check_gpus(kubectl: Kubectl, store: ResolvedStore | None) -> Finding:
         return Finding("GPU nodes", State.NOTE, found, "only GPU stores need them")
     step = "texts are embedded on CPU until one comes; node pools that scale from zero show none"
     return Finding("GPU nodes", State.NOTE, found, step)
+
+
+def _unseen(check: str, kubectl: Kubectl) -> Finding:
+    return Finding(check, State.NOTE, f"not known: {kubectl.error}", "ask somebody who may read it in the cluster")
 
 
 def _check_secrets(kubectl: Kubectl, store: ResolvedStore) -> Iterator[Finding]:
