@@ -58,7 +58,7 @@ def tiers_table(load: Load, prices: Prices) -> Table:
     """The same as a table."""
     costs = costs_of_tiers(load, prices)
     title = f"{load.turns:,} turns and {load.queries:,} queries a month: {tier_for(load)} is for that"
-    caption = f"Rules mode, the default, pays no models; prices: {prices.catalogue}"
+    caption = f"with llm.mode Rules no models are paid; prices: {prices.catalogue}"
     table = Table(title=title, caption=caption)
     for name in ("tier", "is for"):
         table.add_column(name)
