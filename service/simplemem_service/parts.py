@@ -1,4 +1,4 @@
-"""The parts of a running store, as the API and the life cycle see them; `factory.py` decides what they are."""
+"""The parts of a running store, as the API and the life cycle see them; `factory/` decides what they are."""
 
 from __future__ import annotations
 
