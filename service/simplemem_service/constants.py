@@ -42,11 +42,15 @@ MAX_ATTEMPTS = 5
 """Tries of an operation that fails in an unforeseen way, before it ends Failed."""
 
 LEASE_RENEWAL = timedelta(seconds=3)
-"""How often the writer of a bucket renews its lease."""
+"""How often the writer of a bucket renews its lease while it writes."""
 LEASE_POLL = timedelta(seconds=1)
 """How often a process that waits for the lease looks at it."""
 LEASE_EXPIRY = timedelta(seconds=10)
-"""How long a lease must stand unchanged, by the observer's own clock, before it may be taken over."""
+"""How long such a lease must stand unchanged, by the observer's own clock, before it may be taken over."""
+LEASE_REST = timedelta(seconds=20)
+"""How long nothing must be written before the lease is renewed less often, and how often it is from then on."""
+LEASE_REST_EXPIRY = timedelta(seconds=45)
+"""How long a resting writer's lease must stand unchanged before it may be taken over."""
 
 MAINTENANCE_COMMITS = 50
 """Commits between two compactions: fifty small fragments cost a query less than a millisecond."""
@@ -122,6 +126,12 @@ RETRY_AFTER_SECONDS = 1
 """What a 429 or 503 asks the caller to wait, in seconds."""
 TOKEN_REFRESH = timedelta(seconds=2)
 """How often the folder of tokens is looked at."""
+CERTIFICATE_INTERVAL = timedelta(hours=3)
+"""How often the certificates of the spec's endpoints are looked at: they last for days at least."""
+CERTIFICATE_RETRY = timedelta(minutes=15)
+"""How often while one of them cannot be read."""
+CERTIFICATE_TIMEOUT = timedelta(seconds=10)
+"""How long one endpoint may take to present its certificate."""
 REQUESTS_PER_SECOND = 200.0
 """Requests a second of one token, unless its file says otherwise: more than one pod answers on two cores, so that it
 stops only what runs wild."""

@@ -22,6 +22,7 @@ ServiceError
    |- NotFoundError
    |- ConflictError
    |- UnauthorizedError
+   |  |- TokenExpiredError
    |- ForbiddenError
    |- OperationFailedError
    |- WritePathError
@@ -193,6 +194,12 @@ class UnauthorizedError(PermanentError):
     """The bearer token is missing or wrong."""
 
     code = "Unauthorized"
+
+
+class TokenExpiredError(UnauthorizedError):
+    """The bearer token was good until a time that has passed."""
+
+    code = "TokenExpired"
 
 
 class ForbiddenError(PermanentError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from simplemem_api.conditions import Reason
+from simplemem_api.conditions import STARTING, Reason
 from simplemem_service.errors import (
     EmbeddingUnavailableError,
     IdentityMismatchError,
@@ -27,6 +27,10 @@ class Check:
     """Why, for people."""
 
 
+UNKNOWN = Check(ok=False, reason=Reason.RECONCILING, message=STARTING)
+"""State of a part of which nothing has been heard."""
+
+
 class Health:
     """The checks of a pod.
 
@@ -40,8 +44,7 @@ class Health:
 
     def __init__(self, required: tuple[str, ...], informative: tuple[str, ...] = ()) -> None:
         self._required = required
-        starting = Check(ok=False, reason=Reason.RECONCILING, message="starting")
-        self.checks = dict.fromkeys((*required, *informative), starting)
+        self.checks = dict.fromkeys((*required, *informative), UNKNOWN)
         self.is_open = False
         """Whether the first start is over; from then on requests are tried even while a check fails."""
         self.is_draining = False
@@ -54,7 +57,7 @@ class Health:
 
     def add(self, name: str) -> None:
         """Show one more part, which readiness does not depend on."""
-        self.checks.setdefault(name, Check(ok=False, reason=Reason.RECONCILING, message="starting"))
+        self.checks.setdefault(name, UNKNOWN)
 
     def succeed(self, name: str, reason: Reason, message: str = "") -> bool:
         """Note that a part works; True if it did not before."""

@@ -73,6 +73,16 @@ class Metrics:
         self.cache_hits_total = self._counter("cache_hits", "Answers taken from a cache.", ("cache",))
         self.cache_misses_total = self._counter("cache_misses", "Answers that a cache did not have.", ("cache",))
         self.cache_errors_total = self._counter("cache_errors", "Calls of Redis that failed or took too long.")
+        self.token_expiry_timestamp_seconds = self._gauge(
+            "token_expiry_timestamp_seconds",
+            "When a bearer token that expires does so, seconds since 1970.",
+            ("token",),
+        )
+        self.certificate_expiry_timestamp_seconds = self._gauge(
+            "certificate_expiry_timestamp_seconds",
+            "When the certificate expires that an endpoint of the spec presents, seconds since 1970.",
+            ("endpoint",),
+        )
 
     def render(self) -> bytes:
         """All metrics as Prometheus' text."""
@@ -81,8 +91,8 @@ class Metrics:
     def _counter(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", text, registry=self.registry)
+    def _gauge(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str) -> Histogram:
         return Histogram(f"{PREFIX}_{name}", text, registry=self.registry, buckets=SECONDS)

@@ -8,10 +8,17 @@ nobody mean that user, those that name another one are refused, and what belongs
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from simplemem_service.constants import DEFAULT_USER, RATE_BURST_SECONDS, REQUESTS_PER_SECOND
-from simplemem_service.errors import ForbiddenError, NotFoundError, RateLimitedError, ReservedUserError
+from simplemem_service.errors import (
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    ReservedUserError,
+    TokenExpiredError,
+)
 from simplemem_service.models.entry import CANARY_USER
 
 
@@ -38,6 +45,18 @@ class Caller:
     """The only user whose memory it opens; None: all."""
     requests_per_second: float = REQUESTS_PER_SECOND
     """How many requests it may send, on average."""
+    expires: datetime | None = None
+    """From when on the token is refused, aware; None: never."""
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether the token is refused by now."""
+        return self.expires is not None and now >= self.expires
+
+    def require_living(self, now: datetime) -> None:
+        """Raise `TokenExpiredError` if the token is refused by now."""
+        if self.expires is not None and self.has_expired(now):
+            expired = self.expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            raise TokenExpiredError(f"the token of '{self.name}' expired at {expired}; use one that is still good")
 
     def may(self, scope: Scope) -> bool:
         """Whether the token has a scope."""

@@ -50,7 +50,7 @@ class Problem(BaseModel):
 
 MEANINGS = {
     400: "The request cannot be read.",
-    401: "A good bearer token is needed.",
+    401: "A good bearer token is needed; the code of one that has expired is `TokenExpired`.",
     403: "The token is good, and not for this.",
     404: "There is no such thing, or not for this token.",
     409: "The request contradicts an earlier one, or the change could not be applied.",

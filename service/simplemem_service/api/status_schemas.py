@@ -37,8 +37,13 @@ EXAMPLE: dict[str, Any] = {
         "days": 7,
         "turns_per_month": 4_200,
         "queries_per_month": 380,
-        "tier_turns": 10_000,
-        "tier_queries": 1_000,
+        "tier_turns": 1_000,
+        "tier_queries": 100,
+        "fits": False,
+        "recommended_tier": "CostEffective",
+        "advice": (
+            "the load is beyond what Minimal is for (up to 1,000 turns and 100 queries a month); take CostEffective"
+        ),
     },
 }
 
@@ -101,6 +106,13 @@ class UseOut(BaseModel):
     """Turns a month that the tier is for, at most; null for a tier that is for any load."""
     tier_queries: int | None
     """Questions a month that it is for, at most; null likewise."""
+    fits: bool | None
+    """Whether the tier fits, as the condition TierFits has it; null before three whole days, and where that depends
+    on what was advised before."""
+    recommended_tier: str | None
+    """The tier that fits; null likewise."""
+    advice: str
+    """Why, in words."""
 
 
 class StatusOut(BaseModel):

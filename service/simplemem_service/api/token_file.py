@@ -3,29 +3,37 @@
 Its content is one of
 
     s3cr3t                                                       the token alone; scope admin
-    {"token": "s3cr3t", "scopes": ["read"], "user_id": "alice", "requests_per_second": 20}
+    {"token": "s3cr3t", "scopes": ["read"], "user_id": "alice", "requests_per_second": 20, "expires": "2027-03-31"}
     token = s3cr3t                                               the same, a line each; scopes separated by commas
     scopes = read, write
 
-Only `token` is needed; without `scopes` it has admin.
+Only `token` is needed; without `scopes` it has admin, without `expires` it stays good.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from simplemem_service.api.access import Caller, Scope
 from simplemem_service.constants import ID_MAX_CHARS, REQUESTS_PER_SECOND
 from simplemem_service.errors import ConfigError
 from simplemem_service.models.entry import CANARY_USER
 
-_LINE = re.compile(r"\s*(token|scopes|user_id|requests_per_second)\s*=\s*(.*?)\s*")
+_LINE = re.compile(r"\s*(token|scopes|user_id|requests_per_second|expires)\s*=\s*(.*?)\s*")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_LIKE_A_TIME = re.compile(r"\d{1,4}[-./][0-9TZ:+./ -]{1,36}", re.ASCII)
+NOT_A_TIME = "not_a_time"
+"""Kind of the only error whose text may be told: it repeats nothing but what looks like a time."""
 _Secret = Annotated[str, Field(min_length=1, pattern=r"^[\x21-\x7e]+$")]
 
 
@@ -33,6 +41,24 @@ def _of_a_caller(user_id: str) -> str:
     if user_id == CANARY_USER:
         raise ValueError("reserved for the service's own checks")
     return user_id
+
+
+def _read_expiry(value: object) -> datetime | None:
+    """From when on a token is refused; a date counts to its end in UTC."""
+    text = value if isinstance(value, str) else ""
+    try:
+        if value is None:
+            return None
+        if _DATE.fullmatch(text):
+            return datetime.combine(date.fromisoformat(text), time(), UTC) + timedelta(days=1)
+        if _TIME.fullmatch(text):
+            return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        # A day or an hour that does not exist, or a time that no calendar here reaches.
+        pass
+    found = f"'{text}'" if _LIKE_A_TIME.fullmatch(text) else "no time"
+    told = "is {found}; it must be a date, such as 2027-03-31, or a time with its zone, such as 2027-03-31T18:00:00Z"
+    raise PydanticCustomError(NOT_A_TIME, told, {"found": found})
 
 
 class TokenFields(BaseModel):
@@ -48,6 +74,8 @@ class TokenFields(BaseModel):
     """The only user whose memory it opens."""
     requests_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = REQUESTS_PER_SECOND
     """How many requests it may send, on average."""
+    expires: Annotated[datetime | None, BeforeValidator(_read_expiry)] = None
+    """From when on it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +88,11 @@ class KnownToken:
     """Whose it is."""
 
 
-def read_own_token(folder: Path, scope: Scope = Scope.READ) -> str | None:
-    """A token by which a pod of the store may ask another one: the first in order of name that has a scope; None
-    without. For the scope admin it is one that is bound to nobody.
+def read_own_token(
+    folder: Path, scope: Scope = Scope.READ, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> str | None:
+    """A token by which a pod of the store may ask another one: the first in order of name that has a scope and has not
+    expired; None without. For the scope admin it is one that is bound to nobody.
 
     Blocking.
     """
@@ -72,6 +102,8 @@ def read_own_token(folder: Path, scope: Scope = Scope.READ) -> str | None:
             known = parse_token_file(path.name, path.read_bytes())
         except (OSError, ConfigError):
             # Told by `Tokens`, which reads the same files.
+            continue
+        if known.caller.has_expired(now()):
             continue
         if known.caller.may(scope) and (scope is not Scope.ADMIN or known.caller.user_id is None):
             return known.secret.decode("ascii")
@@ -85,13 +117,10 @@ def parse_token_file(name: str, content: bytes) -> KnownToken:
     except UnicodeDecodeError:
         raise ConfigError("not UTF-8 text") from None
     except ValidationError as error:
-        # Only places and kinds: the values, which may be secrets, are left out, and the cause that holds them.
-        wrong = "; ".join(
-            f"{'.'.join(str(part) for part in one['loc'])}: {one['type']}"
-            for one in error.errors(include_input=False, include_context=False, include_url=False)
-        )
-        raise ConfigError(_without_unknown_names(wrong)) from None
-    caller = Caller(name, fields.scopes, fields.user_id, fields.requests_per_second)
+        # The cause is left out, since it holds the values.
+        found = error.errors(include_input=False, include_context=False, include_url=False)
+        raise ConfigError("; ".join(_describe(one) for one in found)) from None
+    caller = Caller(name, fields.scopes, fields.user_id, fields.requests_per_second, fields.expires)
     return KnownToken(fields.token.encode("ascii"), caller)
 
 
@@ -120,6 +149,10 @@ def _read_json(text: str) -> dict[str, Any]:
     return fields
 
 
-def _without_unknown_names(wrong: str) -> str:
-    """The description without names of fields that do not exist, which may be a secret on the wrong side."""
-    return re.sub(r"[^;]*: extra_forbidden", " a field that does not exist", wrong).strip()
+def _describe(error: ErrorDetails) -> str:
+    """Place and kind of an error, without the value, which may be a secret."""
+    if error["type"] == "extra_forbidden":
+        # Its name may be a secret on the wrong side.
+        return "a field that does not exist"
+    place = ".".join(str(part) for part in error["loc"])
+    return f"{place}: {error['msg'] if error['type'] == NOT_A_TIME else error['type']}"

@@ -11,12 +11,16 @@ import pytest
 
 from tests.support.server import Server
 
+EXPIRED, EXPIRES = "2024-02-29T12:00:00Z", "2999-12-31T12:00:00Z"
+"""Until when two of the tokens are good."""
 TOKENS = {
     "root": "root-secret\n",
     "reader": json.dumps({"token": "reader-secret", "scopes": ["read"]}),
     "writer": "token = writer-secret\nscopes = write\n",
     "alice": json.dumps({"token": "alice-secret", "scopes": ["read", "write"], "user_id": "alice"}),
     "slow": json.dumps({"token": "slow-secret", "requests_per_second": 0.5}),
+    "expired": json.dumps({"token": "expired-secret", "expires": EXPIRED}),
+    "passing": json.dumps({"token": "passing-secret", "expires": EXPIRES}),
     "broken": '{"token": "broken-secret", "scopes": ["everything"]}',
 }
 

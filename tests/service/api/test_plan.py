@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from simplemem_service.api.plan import cost_of, use_of
 from simplemem_service.usage import Use, Week
@@ -37,6 +38,28 @@ def test_use_is_unknown_before_the_first_whole_day() -> None:
 def test_a_tier_for_any_load_has_no_bound() -> None:
     use = use_of(make_store(tier="Hybrid"), Week(1, Use(1, 1)))
     assert (use.tier_turns, use.tier_queries) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("days", "turns", "fits", "tier", "words"),
+    [
+        (2, 10_000, None, None, "judged once 3 whole days have been counted"),
+        (3, 120, None, None, "Minimal or CostEffective will do"),
+        (3, 130, False, "CostEffective", "the load is beyond what Minimal is for"),
+        (3, 100, True, "Minimal", "the load is within what Minimal is for"),
+    ],
+)
+def test_whether_the_tier_fits_is_told_by_the_rule_of_the_operator(
+    days: int, turns: int, fits: bool | None, tier: str | None, words: str
+) -> None:
+    use = use_of(make_store(tier="Minimal"), Week(days, Use(turns=turns)))
+    assert (use.fits, use.recommended_tier) == (fits, tier)
+    assert words in use.advice
+
+
+def test_whether_the_tier_fits_is_judged_from_what_the_operator_is_told() -> None:
+    assert use_of(make_store(tier="Minimal"), Week(6, Use(turns=244))).fits is None, "told as 240: at the margin"
+    assert use_of(make_store(tier="Minimal"), Week(6, Use(turns=246))).fits is False, "told as 250"
 
 
 def test_a_bound_token_learns_neither_cost_nor_use(login: Login) -> None:
