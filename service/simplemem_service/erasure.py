@@ -130,7 +130,7 @@ class Eraser:
         return f"s3://{self._s3.bucket}/{self._s3.prefix}"
 
     async def _acquire(self) -> None:
-        deadline = time.monotonic() + 2 * LEASE_EXPIRY.total_seconds()
+        deadline = time.monotonic() + (self._lease.outlives + LEASE_EXPIRY).total_seconds()
         while not await self._lease.try_acquire():
             if time.monotonic() > deadline:
                 raise ConflictError(f"{self.url}: a process writes this store; nothing was removed")

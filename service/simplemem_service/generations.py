@@ -52,10 +52,11 @@ class Generations:
         """Where the small files of the store lie; what paid models cost is noted there, and the keys of its caches."""
 
         def create() -> tuple[BlobStore, Budget | None]:
-            from simplemem_service import factory
+            from simplemem_service.factory.models import create_budget
+            from simplemem_service.factory.storage import create_blobs
 
-            blobs = factory.create_blobs(self._config)
-            return blobs, factory.create_budget(self._config, blobs)
+            blobs = create_blobs(self._config)
+            return blobs, create_budget(self._config, blobs)
 
         blobs, self._budget = await asyncio.to_thread(create)
         self._scope = await read_scope(blobs) if self._config.redis_url is not None else None
@@ -94,9 +95,9 @@ class Generations:
             )
 
         def create() -> Parts:
-            from simplemem_service import factory
+            from simplemem_service.factory.parts import create_parts
 
-            return factory.create_parts(
+            return create_parts(
                 self._config,
                 embedding,
                 self._metrics,
@@ -121,6 +122,6 @@ class Generations:
         await self.pool.close()
 
     def _create_embedding(self, model: str) -> Embedding:
-        from simplemem_service import factory
+        from simplemem_service.factory.embedding import create_embedding
 
-        return factory.create_embedding(self._config, self._metrics, model, budget=self._budget, scope=self._scope)
+        return create_embedding(self._config, self._metrics, model, budget=self._budget, scope=self._scope)

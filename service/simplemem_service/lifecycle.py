@@ -16,10 +16,10 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from simplemem_api.conditions import Reason
-from simplemem_api.resolved import StorageKind
 from simplemem_service.api.tokens import Tokens
 from simplemem_service.canary import CHECK as WRITE_PATH
 from simplemem_service.canary import Canary
+from simplemem_service.certificates import Certificates, list_endpoints
 from simplemem_service.config import Config, Role
 from simplemem_service.constants import (
     FORMER_PARTS_KEPT,
@@ -32,7 +32,6 @@ from simplemem_service.constants import (
     STORAGE_CHECK,
     STORAGE_CHECK_BUCKET,
     STORAGE_CHECK_FAILING,
-    TOKEN_REFRESH,
 )
 from simplemem_service.errors import IdentityMismatchError, ModelNotFoundError, StorageUnavailableError
 from simplemem_service.generations import Generations
@@ -84,7 +83,9 @@ class Service:
         self.usage: Usage | None = None
         self._vitals = Vitals()
         is_required = config.store.access.token_secret_name is not None
-        self.tokens = Tokens(config.tokens, is_required=is_required)
+        self.tokens = Tokens(config.tokens, is_required=is_required, expiry=self.metrics.token_expiry_timestamp_seconds)
+        expiry = self.metrics.certificate_expiry_timestamp_seconds
+        self._certificates = Certificates(list_endpoints(config), expiry)
         self.generations = Generations(config, self.metrics)
         self.embedding: Embedding | None = None
         self.parts: Parts | None = None
@@ -97,7 +98,7 @@ class Service:
         self._look_after = 0.0
         self._awaited = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._is_bucket = config.store.storage.kind is StorageKind.S3
+        self._is_bucket = config.store.storage.s3 is not None
 
     def _create_canary(self) -> Canary:
         interval = timedelta(seconds=self.config.canary_seconds)
@@ -106,7 +107,8 @@ class Service:
     async def start(self) -> None:
         """Begin to start; returns at once."""
         await asyncio.to_thread(self.tokens.refresh)
-        self._spawn(self._refresh_tokens())
+        self._spawn(self.tokens.run())
+        self._spawn(self._certificates.run())
         self._spawn(self._open())
 
     async def stop(self) -> None:
@@ -386,11 +388,6 @@ class Service:
         if self._worker is not None:
             metrics.pending_turns.set(self._worker.pending_turns)
             metrics.oldest_pending_seconds.set(self._worker.oldest_pending_seconds(time.time_ns()))
-
-    async def _refresh_tokens(self) -> None:
-        while True:
-            await asyncio.sleep(TOKEN_REFRESH.total_seconds())
-            await asyncio.to_thread(self.tokens.refresh)
 
 
 def _tell_death(task: asyncio.Task[None]) -> None:

@@ -11,8 +11,12 @@ from simplemem_service.errors import IndexBrokenError
 from simplemem_service.index.base import LexicalSnapshot, LexicalView, Loadable, VectorSnapshot, VectorView
 from simplemem_service.index.catalogue import Catalogue
 from simplemem_service.index.guarded import GuardedSnapshot
+from simplemem_service.models.entry import CANARY_USER
 from simplemem_service.storage.base import Changes
 from simplemem_service.storage.entry_rows import batches_of
+
+OWN_ROWS = 16
+"""Changed rows at the most that may all be the service's own; more are not looked through."""
 
 
 class ChangeSource(Protocol):
@@ -28,6 +32,8 @@ class Views:
 
     version: int | None
     """Version of the table; None before the first one was read."""
+    content: int | None
+    """The version with which what users find changed last; later ones hold upkeep and the service's own checks."""
     lexical: LexicalSnapshot
     """Words."""
     vectors: VectorSnapshot
@@ -55,9 +61,9 @@ class Follower:
         self._turn = asyncio.Lock()
         self._pending = 0
         self._is_broken = False
-        self._views = self._snapshot(None)
+        self._views = self._snapshot(None, None)
         self.on_removed: Callable[[], None] = lambda: None
-        """Called where entries were removed from the table, for whatever else in this process holds their words."""
+        """Called where entries of users were removed, for whatever else in this process holds their words."""
 
     @property
     def views(self) -> Views:
@@ -112,7 +118,7 @@ class Follower:
                 self._is_broken = True
             else:
                 # What was published before keeps the files that are gone.
-                self._views = self._snapshot(self.version)
+                self._views = self._snapshot(self.version, self._views.content)
 
     async def _advance(self) -> int:
         since = None if self._is_broken else self.version
@@ -120,20 +126,30 @@ class Follower:
         if changes.version == since:
             return 0
         count = self._pending = len(changes.upserted) + len(changes.deleted)
+        before = self._views.content
         self._views = await asyncio.to_thread(self._apply, changes)
         self._is_broken = False
-        if changes.deleted:
+        if changes.deleted and self._views.content != before:
             self.on_removed()
         return count
 
     def _apply(self, changes: Changes) -> Views:
+        content = self._views.content if self._is_own(changes) else changes.version
         if self._is_broken:
             self._lexical.reset()
         if changes.is_complete:
             self._load(changes)
         else:
             self._catch_up_with(changes)
-        return self._snapshot(changes.version)
+        return self._snapshot(changes.version, content)
+
+    def _is_own(self, changes: Changes) -> bool:
+        """Whether no entry of a user changed. What is deleted is looked up, so ask before the views take it over."""
+        if changes.is_complete or len(changes.upserted) + len(changes.deleted) > OWN_ROWS:
+            return False
+        deleted = [self._catalogue.entry(entry_id) for entry_id in changes.deleted]
+        entries = [*(row.entry for row in changes.upserted), *filter(None, deleted)]
+        return all(entry.user_id == CANARY_USER for entry in entries)
 
     def _load(self, changes: Changes) -> None:
         views: tuple[Loadable, ...] = (self._lexical, self._vectors, self._catalogue)
@@ -151,9 +167,9 @@ class Follower:
         self._lexical.apply(changes.upserted, changes.deleted)
         self._vectors.apply(changes.upserted, changes.deleted)
 
-    def _snapshot(self, version: int | None) -> Views:
+    def _snapshot(self, version: int | None, content: int | None) -> Views:
         lexical = GuardedSnapshot(self._lexical.snapshot(), self._note_broken)
-        return Views(version, lexical, self._vectors.snapshot(), self._catalogue)
+        return Views(version, content, lexical, self._vectors.snapshot(), self._catalogue)
 
     def _note_broken(self, lexical: GuardedSnapshot) -> None:
         """A search found the index damaged; one that still has an older snapshot says nothing of the present one."""

@@ -61,6 +61,8 @@ class CloudPlace:
     """What the vendor knows us by."""
     host: str | None = None
     """Address of a server that speaks the API; None: the vendor's for the region."""
+    prefix: str = ""
+    """Begins the names of the tables, so that stores share a database."""
 
     def options(self) -> dict[str, Any]:
         """What LanceDB connects with, beside the address."""
@@ -112,6 +114,10 @@ class CloudStorage(LanceStorage):
         table = connection.open_table(self._physical(ENTRIES))
         table.checkout(version)
         return table
+
+    @override
+    def _physical(self, name: str) -> str:
+        return self._place.prefix + super()._physical(name)
 
     @override
     def _entry_schema(self, identity: StoreIdentity) -> pa.Schema:

@@ -85,7 +85,7 @@ def views(request: pytest.FixtureRequest) -> Views:
     for view in (lexical, vectors, catalogue):
         for start in range(0, ENTRIES, 2_000):
             view.apply(ROWS[start : start + 2_000], [])
-    return Views(1, lexical.snapshot(), vectors.snapshot(), catalogue)
+    return Views(1, 1, lexical.snapshot(), vectors.snapshot(), catalogue)
 
 
 def matching(where: EntryFilter) -> list[Entry]:

@@ -11,10 +11,10 @@ import pytest
 from simplemem_service.errors import IndexBrokenError, StorageUnavailableError
 from simplemem_service.index.base import CONTEXT, Scope
 from simplemem_service.index.catalogue import Catalogue
-from simplemem_service.index.follow import Follower
+from simplemem_service.index.follow import OWN_ROWS, Follower
 from simplemem_service.index.tantivy_index import TantivyIndex
 from simplemem_service.index.vector_index import VectorIndex
-from simplemem_service.models.entry import EmbeddedEntry
+from simplemem_service.models.entry import CANARY_USER, EmbeddedEntry
 from simplemem_service.storage.base import StoreIdentity
 from simplemem_service.storage.lance import LanceStorage
 from simplemem_service.storage.local_blobs import LocalBlobStore
@@ -90,6 +90,27 @@ async def test_the_views_of_one_search_stay_together() -> None:
     assert views.version == 1
     assert len(views.lexical.search(CONTEXT, ("text",), Scope(), 9)) == 1
     assert len(views.vectors.search(CONTEXT, QUERY, Scope(), 9)) == 1
+
+
+async def test_the_service_s_own_rows_and_upkeep_change_nothing_for_users() -> None:
+    table = Rows([make_entry(0)])
+    follower = make_follower(table)
+    removed: list[int | None] = []
+    follower.on_removed = lambda: removed.append(follower.version)
+    await follower.catch_up()
+    own = make_entry(7, user_id=CANARY_USER)
+    for change in (own, own.entry.entry_id):
+        table.rows.append(change)
+        await follower.catch_up()
+    assert (follower.version, follower.views.content, len(follower.views.catalogue)) == (3, 1, 1)
+    assert removed == []
+    table.rows += [own, "entry-000000"]
+    await follower.catch_up()
+    assert (follower.version, follower.views.content) == (5, 5)
+    assert removed == [5]
+    table.rows += [make_entry(place, user_id=CANARY_USER) for place in range(10, 11 + OWN_ROWS)]
+    await follower.catch_up()
+    assert follower.views.content == follower.version
 
 
 async def test_a_broken_index_is_built_anew_from_the_whole_table() -> None:

@@ -77,6 +77,7 @@ async def test_a_bucket_that_refuses_is_named(place: ResolvedS3, monkeypatch: py
 
 async def test_a_store_that_is_being_written_stays(place: ResolvedS3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(erasure, "LEASE_EXPIRY", timedelta(seconds=0.5))
+    monkeypatch.setattr(BucketLease, "outlives", timedelta(0))
     await put(place, "identity.json")
     writer = BucketLease(S3BlobStore(place))
     assert await writer.try_acquire()

@@ -9,9 +9,10 @@ import pytest
 
 from simplemem_service.config import Config, read_lancedb_host
 from simplemem_service.errors import ConfigError
-from simplemem_service.factory import create_parts
+from simplemem_service.factory.parts import create_parts
 from simplemem_service.storage.lance_cloud import CloudPlace
 from simplemem_service.telemetry import Metrics
+from tests.support.bucket import BUCKET, BucketServer, credentials
 from tests.support.cloud_server import API_KEY, CloudServer
 from tests.support.embedding import TinyEmbedding
 from tests.support.server import Server, Starter, eventually, finish, list_sources, remember
@@ -71,6 +72,50 @@ def test_an_outage_of_the_cloud_loses_no_accepted_turn(
         server.wait_ready()
         assert finish(client, accepted.json()["operation_id"])["state"] == "Succeeded"
         assert list_sources(client, "ada") == ["t"]
+
+
+def test_pods_share_the_cloud_and_a_journal_in_a_bucket(
+    make_server: Starter, cloud: CloudServer, bucket: BucketServer, tmp_path: Path
+) -> None:
+    journal = {"bucket": BUCKET, "endpoint": bucket.endpoint, "prefix": "shared"}
+    storage = {"lanceDBCloud": {**CLOUD["lanceDBCloud"], "journal": journal}}
+    settings = {**cloud.environment(), **credentials(), "SIMPLEMEM_CANARY_SECONDS": "0"}
+    writer, one, two = [make_server(tmp_path / name, settings, storage=storage) for name in ("writer", "one", "two")]
+    writer.serve("ingest")
+    for reader in (one, two):
+        reader.serve("retrieval")
+    for server in (writer, one, two):
+        server.wait_ready()
+    with one.client() as client:
+        remember(client, "ada", "Ada moved to Rome in May.")
+    eventually(lambda: found(two, "ada", "Where did Ada move to?"), within=20, what="the turn in the other pod")
+    writer.kill()
+    with two.client() as client:
+        turn = {"id": "t", "speaker": "Ada", "text": "Ada sails to Crete in June."}
+        accepted = client.post("/v1/turns", json={"user_id": "ada", "session_id": "s", "turns": [turn]})
+        assert accepted.status_code == 202
+        writer.serve("ingest")
+        writer.wait_ready()
+        assert finish(client, accepted.json()["operation_id"])["state"] == "Succeeded"
+    for reader in (one, two):
+        eventually(
+            lambda reader=reader: any("Crete" in text for text in found(reader, "ada", "sailing")),  # type: ignore[misc]
+            within=20,
+            what="what came while the writer was away",
+        )
+    assert not [name for _, name in bucket.requests() if "shared" in name and ".lance" in name]
+
+
+def test_two_stores_share_a_database(make_server: Starter, cloud: CloudServer, tmp_path: Path) -> None:
+    settings = {**cloud.environment(), "SIMPLEMEM_CANARY_SECONDS": "0"}
+    servers = [make_server(tmp_path / name, settings, name=name, storage=CLOUD) for name in ("notes", "diary")]
+    for number, server in enumerate(servers):
+        server.serve("all")
+        server.wait_ready()
+        with server.client() as client:
+            remember(client, "ada", f"Ada rents boat number {number + 3}.")
+    for number, server in enumerate(servers):
+        assert [f"number {number + 3}" in text for text in found(server, "ada", "Which boat?")] == [True]
 
 
 def test_a_store_without_its_key_and_a_host_that_is_none_are_told(tmp_path: Path) -> None:
