@@ -97,6 +97,79 @@ def test_a_cluster_that_does_not_answer_is_one_problem(tmp_path: Path) -> None:
     assert "--local" in found["cluster"]["next_step"]
 
 
+def storage_ready(status: str, reason: str, message: str, generation: int = 1) -> dict[str, Any]:
+    """A condition as the operator writes it."""
+    return {
+        "type": "StorageReady", "status": status, "reason": reason, "message": message,
+        "observedGeneration": generation, "lastTransitionTime": "2026-03-01T10:00:00Z",
+    }  # fmt: skip
+
+
+def test_of_a_cluster_the_store_says_itself_whether_its_bucket_can_be_written(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "memorystore.yaml"))
+    # As in manifests/gpu-aks.yaml: out of reach from here, and the keys of this environment are none of the store's.
+    s3 = {"bucket": "memories", "endpoint": "http://s3.storage.svc:7070", "credentialsSecretName": "bucket-keys"}
+    file = write(tmp_path, namespace="team-b", tier="CostEffective", storage={"s3": s3}, llm={"mode": "Rules"})
+    plane.kubectl("create", "namespace", "team-b")
+    environment = {"KUBECONFIG": str(plane.kubeconfig), **credentials()}
+    _, found = doctor("-f", file, **environment)
+    assert (found["bucket"]["state"], found["Secret team-b/bucket-keys"]["state"]) == ("note", "problem")
+    assert "is not complete" in found["bucket"]["found"]
+    literals = [
+        f"--from-literal={name}=secret-value-of-mine" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    ]
+    plane.kubectl("create", "secret", "generic", "bucket-keys", "-n", "team-b", *literals)
+    _, found = doctor("-f", file, **environment)
+    assert (found["bucket"]["state"], found["Secret team-b/bucket-keys"]["state"]) == ("note", "ok")
+    assert "no pod has used them yet" in found["bucket"]["found"]
+    plane.kubectl("apply", "-f", file)
+    for condition, state in (
+        (storage_ready("True", "BucketReachable", "can be written"), "ok"),
+        (storage_ready("False", "BucketRefused", "bucket 'memories' refuses: AccessDenied"), "problem"),
+        (storage_ready("False", "Reconciling", "starting"), "note"),
+        (storage_ready("False", "BucketRefused", "of a spec before", generation=0), "note"),
+    ):
+        patch = json.dumps({"status": {"conditions": [condition]}})
+        plane.kubectl("patch", "smem", "notes", "-n", "team-b", "--subresource=status", "--type=merge", "-p", patch)
+        _, found = doctor("-f", file, **environment)
+        assert found["bucket"]["state"] == state, condition
+        assert "secret-value-of-mine" not in json.dumps(found)
+        told = f"{condition['message']} (StorageReady: {condition['reason']})"
+        assert (told in found["bucket"]["found"]) == (state != "note")
+    moved = write(tmp_path, namespace="team-b", tier="CostEffective", storage={"s3": s3 | {"prefix": "other"}})
+    _, found = doctor("-f", moved, **environment)
+    assert found["bucket"]["state"] == "note"
+
+
+def test_a_bucket_of_which_the_cluster_tells_nothing_is_tried_from_here_as_a_hint(
+    plane: ControlPlane, bucket: BucketServer, tmp_path: Path
+) -> None:
+    s3 = {"bucket": BUCKET, "endpoint": bucket.endpoint}
+    copies = {"s3": {"bucket": "missing", "endpoint": bucket.endpoint}}
+    file = write(tmp_path, tier="CostEffective", storage={"s3": s3}, backup=copies, llm={"mode": "Rules"})
+    for kubeconfig in (plane.kubeconfig, tmp_path / "none"):
+        _, found = doctor("-f", file, KUBECONFIG=str(kubeconfig), **credentials())
+        assert (found["bucket"]["state"], found["backup bucket"]["state"]) == ("ok", "note")
+        assert "s3://missing" in found["backup bucket"]["found"]
+        assert "a hint only" in found["backup bucket"]["next_step"]
+
+
+def test_the_bucket_of_the_copies_is_tried_too(bucket: BucketServer, tmp_path: Path) -> None:
+    copies = {"s3": {"bucket": BUCKET, "prefix": "copies", "endpoint": bucket.endpoint}}
+    file = write(tmp_path, tier="CostEffective", backup=copies, llm={"mode": "Rules"})
+    status, found = doctor("--local", "-f", file, **credentials())
+    assert (status, found["backup bucket"]["state"]) == (0, "ok")
+    own = {f"SIMPLEMEM_BACKUP_{name}": value for name, value in credentials().items()}
+    wrong = own | {"SIMPLEMEM_BACKUP_AWS_SECRET_ACCESS_KEY": "wrong"}
+    status, found = doctor("--local", "-f", file, **own)
+    assert (status, found["backup bucket"]["state"]) == (0, "ok")
+    status, found = doctor("--local", "-f", file, **credentials(), **wrong)
+    assert (status, found["backup bucket"]["state"]) == (1, "problem")
+    assert "SIMPLEMEM_BACKUP_AWS_ACCESS_KEY_ID" in found["backup bucket"]["next_step"]
+
+
 def test_a_bucket_is_written_with_the_keys_of_the_environment(bucket: BucketServer, tmp_path: Path) -> None:
     s3 = {"bucket": BUCKET, "endpoint": bucket.endpoint}
     file = write(tmp_path, tier="CostEffective", storage={"s3": s3}, llm={"mode": "Model", "secretName": "models"})

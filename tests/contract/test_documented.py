@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simplemem_api.conditions import ConditionType, Reason
-from simplemem_service.__main__ import _parser
+from simplemem_service.__main__ import build_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATOR = (ROOT / "operator" / "README.md").read_text()
@@ -41,7 +41,7 @@ def test_every_metric_of_the_service_is_listed() -> None:
 
 
 def test_every_command_is_listed() -> None:
-    (commands,) = (action for action in _parser()._actions if hasattr(action, "choices") and action.choices)
+    (commands,) = (action for action in build_parser()._actions if hasattr(action, "choices") and action.choices)
     for name in commands.choices or ():
         assert f"simplemem {name}" in SERVICE
 

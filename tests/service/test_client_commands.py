@@ -7,7 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -23,6 +26,30 @@ def run(*arguments: str, url: str = "", token: str = "", **options: Any) -> subp
     environment |= ({"SIMPLEMEM_URL": url} if url else {}) | ({"SIMPLEMEM_TOKEN": token} if token else {})
     command = [sys.executable, "-m", "simplemem_service", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60, **options)
+
+
+@contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """Address of a server that is none of ours and answers everything with 200."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    methods = {f"do_{method}": Handler.answer for method in ("GET", "POST", "DELETE")}
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Answering", (Handler,), methods)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +177,22 @@ def test_what_went_wrong_and_what_to_do_is_told(arguments: tuple[str, ...], code
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("body", [b"<html>please log in</html>", b'{"ok": true}'])
+def test_a_service_of_another_kind_is_told_from_ours(tmp_path: Path, body: bytes) -> None:
+    (tmp_path / "talk.txt").write_text("Ada: Hello\n")
+    (tmp_path / "all.ndjson").write_text('{"kind": "turn"}\n')
+    commands: tuple[tuple[str, ...], ...] = (
+        ("status",), ("search", "x"), ("ingest", str(tmp_path / "talk.txt")), ("import", str(tmp_path / "all.ndjson")),
+        ("export",), ("backup",), ("reembed", "--model", "m"), ("bench", "--turns", "1", "--seconds", "0.1"), ("demo",),
+    )  # fmt: skip
+    with answering(body) as url:
+        for command in commands:
+            done = run(*command, "--url", url)
+            assert done.returncode == 3, (command, done.stderr)
+            assert "answers something else than SimpleMem; check --url" in done.stderr, command
+            assert "Traceback" not in done.stderr, command
+
+
 def test_a_token_that_is_not_good_for_it_is_told(guarded: Server) -> None:
     missing = run("search", "x", url=guarded.url)
     assert missing.returncode == 4
@@ -158,6 +201,17 @@ def test_a_token_that_is_not_good_for_it_is_told(guarded: Server) -> None:
     assert weak.returncode == 4
     assert "lacks the scope 'write'" in weak.stderr
     assert run("status", url=guarded.url, token="reader-secret").returncode == 0
+
+
+def test_a_demo_at_a_service_with_tokens_says_which_token_it_needs(guarded: Server) -> None:
+    missing = run("demo", "--url", guarded.url)
+    assert missing.returncode == 4, missing.stderr
+    assert "--token or SIMPLEMEM_TOKEN" in missing.stderr
+    weak = run("demo", "--url", guarded.url, "--token", "reader-secret")
+    assert weak.returncode == 4, weak.stderr
+    assert "lacks the scope 'write'" in weak.stderr
+    assert "use a token that may" in weak.stderr
+    assert "Traceback" not in missing.stderr + weak.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -102,7 +102,7 @@ def test_help_and_cost_load_no_heavy_library(arguments: list[str]) -> None:
         ({"tier": "Minimal", "suspend": True}, ["team-a/notes", "suspend"]),
         (
             {"storage": {"lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "s"}}},
-            ["team-a/notes", "lanceDBCloud is not yet in force"],
+            ["LANCEDB_API_KEY is missing"],
         ),
         ({"tier": "Minimal", "access": {"tokenSecretName": "t"}}, ["'t'", "SIMPLEMEM_TOKENS"]),
     ],

@@ -49,7 +49,10 @@ def _own_token(folder: str | None) -> str | None:
         return None
     token = read_own_token(Path(folder), Scope.ADMIN)
     if token is None and os.listdir(folder):  # noqa: PTH208 - whether there is anything
-        told = f"none of the tokens in {folder} has the scope admin and is bound to nobody; add one to the token Secret"
+        told = (
+            f"none of the tokens in {folder} has the scope admin, is bound to nobody and has not expired; add one to "
+            "the token Secret"
+        )
         raise CommandError(told, exits.REFUSED)
     return token
 

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 
@@ -40,25 +40,60 @@ def connect(options: argparse.Namespace) -> Iterator[httpx.Client]:
         ) from error
 
 
-def call(client: httpx.Client, method: str, path: str, **options: Any) -> Any:
+class Answer(dict[str, Any]):
+    """The body of an answer; a field that it lacks is told as what it is, a service of another kind.
+
+    Parameters
+    ----------
+    url
+        The address that gave it.
+    fields
+        What it says.
+    """
+
+    def __init__(self, url: object, fields: dict[str, Any]) -> None:
+        super().__init__(fields)
+        self._url = url
+
+    def __missing__(self, field: str) -> NoReturn:
+        """Raise `CommandError`."""
+        raise unlike(self._url)
+
+
+def call(client: httpx.Client, method: str, path: str, **options: Any) -> Answer:
     """The body of an answer; comes again a while if the service is busy or starting."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         answer = client.request(method, path, **options)
         if answer.status_code not in (429, 503) or time.monotonic() > deadline:
             return read(answer)
-        time.sleep(float(answer.headers.get("retry-after", "1")))
+        time.sleep(_pause(answer))
 
 
-def read(answer: httpx.Response) -> Any:
+def read(answer: httpx.Response) -> Answer:
     """The body of an answer. Raises `CommandError` where it is an error."""
     if answer.is_error:
         raise refusal(answer)
+    return body(answer)
+
+
+def body(answer: httpx.Response) -> Answer:
+    """The body of an answer of any status. Raises `CommandError` where it is none of SimpleMem's."""
     try:
-        return answer.json()
-    except ValueError as error:
-        found = f"{answer.request.url} answers something else than SimpleMem; check --url"
-        raise CommandError(found, exits.UNREACHABLE) from error
+        return Answer(answer.request.url, dict(answer.json()))
+    except (ValueError, TypeError) as error:
+        raise unlike(answer.request.url) from error
+
+
+def unlike(url: object) -> CommandError:
+    """What a service of another kind means to a user."""
+    return CommandError(f"{url} answers something else than SimpleMem; check --url", exits.UNREACHABLE)
+
+
+def _pause(answer: httpx.Response) -> float:
+    # A proxy in between may name a date.
+    seconds = answer.headers.get("retry-after", "")
+    return float(seconds) if seconds.isdigit() else 1.0
 
 
 def refusal(answer: httpx.Response) -> CommandError:
@@ -83,7 +118,7 @@ def wait_ended(client: httpx.Client, operation_id: str) -> dict[str, Any]:
     """The operation once it has succeeded. Raises `CommandError` if it failed."""
     pause = POLL_SECONDS
     while True:
-        ended: dict[str, Any] = call(client, "GET", f"/v1/operations/{operation_id}")
+        ended = call(client, "GET", f"/v1/operations/{operation_id}")
         if ended["state"] == "Failed":
             raise CommandError(f"operation {operation_id} failed: {ended['error']}")
         if ended["state"] == "Succeeded":

@@ -1,82 +1,19 @@
-"""What `simplemem doctor` asks of a cluster, through the reader's own kubectl and its rights."""
+"""What `simplemem doctor` asks of a cluster: what the operator needs of it, and a store if one is given."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
 
 from simplemem_api.memorystore import GROUP, VERSION
 from simplemem_api.resolved import ResolvedStore
+from simplemem_service.commands.bucket_checks import check_buckets, hint_at_buckets
+from simplemem_service.commands.findings import Finding, State
+from simplemem_service.commands.kubectl import Kubectl
+from simplemem_service.commands.secret_checks import check_secrets, read_secrets
 
 LEAST_MINOR = 30
 """Least minor version of Kubernetes 1."""
-SECONDS = 20
-"""How long one question may take."""
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-
-
-class State(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    NOTE = "note"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found."""
-
-    check: str
-    """What was looked at."""
-    state: State
-    """Whether it is as it must be; a note is something that only some stores need."""
-    found: str
-    """What is there."""
-    next_step: str = ""
-    """What to do about it; empty where nothing needs to be done."""
-
-
-class Kubectl:
-    """The reader's kubectl.
-
-    Parameters
-    ----------
-    context
-        Context of the kubeconfig; None: the current one.
-    """
-
-    def __init__(self, context: str | None) -> None:
-        self._program = shutil.which("kubectl")
-        self._options = ["--context", context] if context else []
-        self.error = "" if self._program else "there is no kubectl on the PATH"
-
-    def read(self, *words: str) -> dict[str, Any] | None:
-        """The JSON that a call gives; None if it fails, and then `error` says why."""
-        if self._program is None:
-            return None
-        # What an earlier call said is not about this one.
-        self.error = ""
-        command = [self._program, *self._options, *words, "-o", "json", f"--request-timeout={SECONDS}s"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * SECONDS)  # noqa: S603 - no shell
-        except subprocess.TimeoutExpired:
-            self.error = f"kubectl did not answer within {2 * SECONDS} s"
-            return None
-        if done.returncode:
-            self.error = done.stderr.strip().rpartition("\n")[2][:300]
-            return None
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
-
-    def items(self, *words: str) -> list[dict[str, Any]]:
-        """The objects that a call lists; none where it fails, and then `error` says why."""
-        return list((self.read("get", *words) or {}).get("items", ()))
 
 
 def check_cluster(kubectl: Kubectl, store: ResolvedStore | None) -> Iterator[Finding]:
@@ -85,6 +22,8 @@ def check_cluster(kubectl: Kubectl, store: ResolvedStore | None) -> Iterator[Fin
     if version is None or "serverVersion" not in version:
         step = "give --context, set KUBECONFIG, or leave the cluster out with --local"
         yield Finding("cluster", State.PROBLEM, kubectl.error or "no API server answers", step)
+        if store is not None:
+            yield from hint_at_buckets(store)
         return
     server = version["serverVersion"]
     minor = int("".join(char for char in server["minor"] if char.isdigit()))
@@ -97,7 +36,9 @@ def check_cluster(kubectl: Kubectl, store: ResolvedStore | None) -> Iterator[Fin
     yield _check_metrics(kubectl, store)
     yield _check_gpus(kubectl, store)
     if store is not None:
-        yield from _check_secrets(kubectl, store)
+        secrets = read_secrets(kubectl, store)
+        yield from check_secrets(secrets)
+        yield from check_buckets(kubectl, store, secrets)
 
 
 def _check_crd(kubectl: Kubectl) -> Finding:
@@ -126,7 +67,7 @@ def _check_operator(kubectl: Kubectl) -> Finding:
 def _check_storage_class(kubectl: Kubectl, store: ResolvedStore | None) -> Finding:
     classes = kubectl.items("storageclasses")
     if kubectl.error:
-        return _unseen("StorageClass", kubectl)
+        return kubectl.unseen("StorageClass")
     names = [one["metadata"]["name"] for one in classes]
     wanted = store.storage.storage_class_name if store else None
     if wanted is not None:
@@ -148,8 +89,8 @@ def _check_storage_class(kubectl: Kubectl, store: ResolvedStore | None) -> Findi
 
 def _check_metrics(kubectl: Kubectl, store: ResolvedStore | None) -> Finding:
     found = kubectl.read("get", "apiservice", "v1beta1.metrics.k8s.io")
-    if found is None and "(NotFound)" not in kubectl.error:
-        return _unseen("metrics server", kubectl)
+    if found is None and not kubectl.found_nothing:
+        return kubectl.unseen("metrics server")
     conditions = (found or {}).get("status", {}).get("conditions", ())
     if any(one["type"] == "Available" and one["status"] == "True" for one in conditions):
         return Finding("metrics server", State.OK, "metrics.k8s.io answers")
@@ -163,7 +104,7 @@ def _check_gpus(kubectl: Kubectl, store: ResolvedStore | None) -> Finding:
     name = gpu.resource_name if gpu else "nvidia.com/gpu"
     counts = [int(node["status"].get("allocatable", {}).get(name, 0)) for node in kubectl.items("nodes")]
     if kubectl.error:
-        return _unseen("GPU nodes", kubectl)
+        return kubectl.unseen("GPU nodes")
     nodes = sum(count > 0 for count in counts)
     found = f"{nodes} of {len(counts)} nodes have {name}, {sum(counts)} together"
     if nodes:
@@ -172,41 +113,3 @@ def _check_gpus(kubectl: Kubectl, store: ResolvedStore | None) -> Finding:
         return Finding("GPU nodes", State.NOTE, found, "only GPU stores need them")
     step = "texts are embedded on CPU until one comes; node pools that scale from zero show none"
     return Finding("GPU nodes", State.NOTE, found, step)
-
-
-def _unseen(check: str, kubectl: Kubectl) -> Finding:
-    return Finding(check, State.NOTE, f"not known: {kubectl.error}", "ask somebody who may read it in the cluster")
-
-
-def _check_secrets(kubectl: Kubectl, store: ResolvedStore) -> Iterator[Finding]:
-    for name, keys in secrets_of(store).items():
-        found = kubectl.read("get", "secret", name, "-n", store.namespace)
-        check = f"Secret {store.namespace}/{name}"
-        if found is None:
-            step = f"kubectl create secret generic {name} -n {store.namespace}"
-            yield Finding(check, State.PROBLEM, kubectl.error, step)
-            continue
-        missing = [key for key in keys if key not in found.get("data", {})]
-        if missing:
-            step = "add the key; the store goes on by itself"
-            yield Finding(check, State.PROBLEM, f"lacks {', '.join(missing)}", step)
-        else:
-            yield Finding(check, State.OK, "is there" + (f", with {', '.join(keys)}" if keys else ""))
-
-
-def secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
-    """Secrets that a spec names, each with the keys that it must have (pure)."""
-    bucket = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    named: list[tuple[str | None, tuple[str, ...]]] = [
-        (store.storage.s3.credentials_secret_name if store.storage.s3 else None, bucket),
-        (store.backup.s3.credentials_secret_name if store.backup else None, bucket),
-        (store.redis.url_secret_name if store.redis else None, ("REDIS_URL",)),
-        (store.redis.password_secret_name if store.redis else None, ("REDIS_PASSWORD",)),
-        (store.llm.secret_name, ()),
-        (store.access.token_secret_name, ()),
-    ]
-    found: dict[str, tuple[str, ...]] = {}
-    for name, keys in named:
-        if name is not None:
-            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *keys)))
-    return found

@@ -21,10 +21,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from simplemem_api import exits
 from simplemem_api.cost import monthly_cost
+from simplemem_service.commands.client import call, connect, wait_ended
 from simplemem_service.commands.cost import cost_table
-from simplemem_service.commands.errors import CommandError
 from simplemem_service.commands.server import listen
 from simplemem_service.commands.store_file import read_store
 from simplemem_service.errors import ConfigError, ServiceError
@@ -62,9 +61,9 @@ def run(options: argparse.Namespace) -> int:
             path.write_text(MINIMAL, encoding="utf-8")
         store = read_store(path)
         with _service(console, path, options.url, options.port, options.data or Path(folder) / "data") as running:
-            headers = {"Authorization": f"Bearer {options.token}"} if options.token else {}
-            with httpx.Client(base_url=running.url, headers=headers, timeout=60) as client:
-                _check(client)
+            with connect(argparse.Namespace(url=running.url, token=options.token)) as client:
+                # Asked first, so that a wrong address or token is told before a bar is shown.
+                call(client, "GET", "/v1/status")
                 turns = _read_sample("conversation.jsonl")
                 _remember(console, client, turns)
                 _ask(console, client, {turn["id"]: turn for turn in turns})
@@ -110,15 +109,6 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _check(client: httpx.Client) -> None:
-    try:
-        answer = client.get("/v1/status")
-    except httpx.TransportError as error:
-        raise CommandError(f"{client.base_url} does not answer: {error}", exits.UNREACHABLE) from error
-    if answer.is_error:
-        raise ConfigError(f"{client.base_url} answers {answer.status_code}: {answer.text[:200]}")
-
-
 def _read_sample(name: str) -> list[dict[str, Any]]:
     text = resources.files("simplemem_service.samples").joinpath(name).read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
@@ -140,32 +130,19 @@ def _remember(console: Console, client: httpx.Client, turns: list[dict[str, Any]
     entries = 0
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(f"compressing {len(turns)} turns", total=len(turns))
-        accepted = []
-        for body in _batches(turns):
-            answer = client.post("/v1/turns", json=body).raise_for_status()
-            accepted.append(answer.json()["operation_id"])
+        accepted = [call(client, "POST", "/v1/turns", json=body)["operation_id"] for body in _batches(turns)]
         for operation in accepted:
-            ended = _wait_done(client, operation)
+            ended = wait_ended(client, operation)
             entries += ended["entries"]
             progress.advance(task, ended["turns"])
     known = "" if entries else " (known from an earlier run)"
     console.print(f"{len(turns)} turns of 3 people on 6 days are searchable: {entries} new entries{known}")
 
 
-def _wait_done(client: httpx.Client, operation: str) -> dict[str, Any]:
-    while True:
-        ended: dict[str, Any] = client.get(f"/v1/operations/{operation}").raise_for_status().json()
-        if ended["state"] == "Failed":
-            raise ConfigError(f"operation {operation} failed: {ended['error']}")
-        if ended["state"] == "Succeeded":
-            return ended
-        time.sleep(0.05)
-
-
 def _ask(console: Console, client: httpx.Client, turns: dict[str, dict[str, Any]]) -> None:
     for question in _read_sample("questions.jsonl"):
         body = {"query": question["query"], "top_k": SHOWN_RESULTS, "filter": {"user_id": USER}}
-        answer = client.post("/v1/search", json=body).raise_for_status().json()
+        answer = call(client, "POST", "/v1/search", json=body)
         title = f"{question['query']}  ({answer['took_ms']:.0f} ms, {answer['context_tokens']} tokens)"
         table = Table("score", "memory", "from turn", title=title, title_justify="left", width=min(console.width, 120))
         for result in answer["results"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,10 +15,12 @@ from rich.text import Text
 
 from simplemem_api import exits
 from simplemem_api.resolved import ResolvedStore
+from simplemem_service.commands.bucket_checks import try_buckets
 from simplemem_service.commands.client import say
-from simplemem_service.commands.cluster_checks import Finding, Kubectl, State, check_cluster
+from simplemem_service.commands.cluster_checks import check_cluster
+from simplemem_service.commands.findings import Finding, State
+from simplemem_service.commands.kubectl import Kubectl
 from simplemem_service.commands.store_file import read_store
-from simplemem_service.errors import ServiceError
 
 MARKS = {State.OK: "[green]ok[/]", State.NOTE: "[yellow]note[/]", State.PROBLEM: "[red]problem[/]"}
 KEYS = {
@@ -37,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     findings = [*check_machine(store, os.environ)]
     if not options.local:
         findings += check_cluster(Kubectl(options.context), store)
+    elif store is not None:
+        findings += try_buckets(store)
     if options.json:
         say({"findings": [asdict(finding) for finding in findings]})
     else:
@@ -48,31 +51,9 @@ def run(options: argparse.Namespace) -> int:
 def check_machine(store: ResolvedStore | None, environment: Mapping[str, str]) -> Iterator[Finding]:
     """What this machine has, and what a store needs of it under `simplemem up`."""
     python = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("program", State.OK, f"simplemem {version('simplemem')}, Python {python}")
-    if store is None:
-        return
-    if store.storage.s3 is not None:
-        yield asyncio.run(_check_bucket(store))
-    yield from _check_keys(store, environment)
-
-
-async def _check_bucket(store: ResolvedStore) -> Finding:
-    # Only here: it loads what talks to S3.
-    from simplemem_service.storage.s3_blobs import S3BlobStore
-
-    s3 = store.storage.s3
-    if s3 is None:
-        raise AssertionError("a store in a bucket has one")
-    place = f"s3://{s3.bucket}/{s3.prefix}" + (f" at {s3.endpoint}" if s3.endpoint else "")
-    blobs = S3BlobStore(s3)
-    try:
-        await blobs.check()
-    except ServiceError as error:
-        step = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY as the store's Secret has them; the bucket must exist"
-        return Finding("bucket", State.PROBLEM, f"{place}: {error}", step)
-    finally:
-        await blobs.close()
-    return Finding("bucket", State.OK, f"{place} can be written with the keys of this environment")
+    yield Finding("program", State.OK, f"simplemem {version('simplemem-kubernetes')}, Python {python}")
+    if store is not None:
+        yield from _check_keys(store, environment)
 
 
 def _check_keys(store: ResolvedStore, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -89,7 +70,10 @@ def _check_keys(store: ResolvedStore, environment: Mapping[str, str]) -> Iterato
 
 
 def _table(findings: list[Finding]) -> Table:
-    table = Table("check", "", "found", "next step")
+    table = Table("check", "")
+    for name in ("found", "next step"):
+        # Addresses and names are of use only whole.
+        table.add_column(name, overflow="fold")
     for one in findings:
         table.add_row(one.check, Text.from_markup(MARKS[one.state]), Text(one.found), Text(one.next_step))
     return table

@@ -18,7 +18,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from simplemem_api import exits
 from simplemem_service.api.transfer_lines import Chain
-from simplemem_service.commands.client import connect, refusal, say
+from simplemem_service.commands.client import connect, refusal, say, unlike
 from simplemem_service.commands.errors import CommandError
 
 
@@ -75,6 +75,8 @@ def _download(options: argparse.Namespace, target: IO[bytes], last: dict[str, An
             if answer.is_error:
                 answer.read()
                 raise refusal(answer)
+            if not answer.headers.get("content-type", "").startswith("application/x-ndjson"):
+                raise unlike(answer.request.url)
             return _copy(answer, target, Chain(last["sha256"] if last else ""), progress, task)
 
 

@@ -18,7 +18,6 @@ from rich.table import Table
 from simplemem_api import exits
 from simplemem_api.resolved import ResolvedS3, ResolvedStore
 from simplemem_api.storage_spec import S3StorageClass
-from simplemem_service import factory
 from simplemem_service.backup.copies import list_copies
 from simplemem_service.backup.manifest import ID_FORM, Manifest
 from simplemem_service.backup.place import CopyPlace
@@ -28,6 +27,7 @@ from simplemem_service.commands.phases import Phases
 from simplemem_service.commands.store_file import read_store
 from simplemem_service.config import Config, read_config
 from simplemem_service.errors import ServiceError
+from simplemem_service.factory.storage import create_restorer
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _restore(config: Config, place: CopyPlace, copy_id: str | None) -> Manifest:
     with Phases() as phases:
-        restorer = factory.create_restorer(config, place, phases.show)
+        restorer = create_restorer(config, place, phases.show)
         copy = await restorer.choose(copy_id)
         await restorer.restore(copy)
     return copy

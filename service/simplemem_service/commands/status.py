@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from simplemem_api import exits
-from simplemem_service.commands.client import call, connect, say
+from simplemem_service.commands.client import body, call, connect, say
 
 
 def run(options: argparse.Namespace) -> int:
     """Show the status; exit status 1 while the service is not ready."""
     with connect(options) as client:
-        readiness = client.get("/readyz").json()
+        readiness = body(client.get("/readyz"))
         status = call(client, "GET", "/v1/status") if readiness["ready"] else {"ready": False}
     if options.json:
         say(status | {"checks": readiness["checks"]})

@@ -7,7 +7,7 @@ import os
 import socket
 from pathlib import Path
 
-from simplemem_api.in_force import blocking_reason, not_in_force
+from simplemem_api.in_force import not_in_force
 from simplemem_api.resolved import ResolvedStore
 from simplemem_service.commands.server import listen, run_server
 from simplemem_service.commands.store_file import read_store
@@ -43,9 +43,9 @@ def local_config(
 ) -> Config:
     """The settings of a store on this machine. Raises `ConfigError` if it cannot run here."""
     place = f"{store.namespace}/{store.name}"
-    reason = blocking_reason(store) or ("spec.suspend is true" if store.suspend else None)
-    if reason is not None:
-        raise ConfigError(f"MemoryStore {place} cannot run: {reason}")
+    if store.suspend:
+        raise ConfigError(f"MemoryStore {place} cannot run: spec.suspend is true")
+    cloud = store.storage.lance_db_cloud
     models, tokens = environment.get("SIMPLEMEM_MODELS"), environment.get("SIMPLEMEM_TOKENS")
     encoders = environment.get("SIMPLEMEM_ENCODERS")
     if store.access.token_secret_name is not None and tokens is None:
@@ -53,7 +53,7 @@ def local_config(
             f"MemoryStore {place} names the token secret '{store.access.token_secret_name}'; put its tokens into files "
             "of a folder and name that folder in SIMPLEMEM_TOKENS"
         )
-    return Config(
+    config = Config(
         store=store,
         role=Role.ALL,
         data=data.resolve() / store.namespace / store.name,
@@ -67,9 +67,12 @@ def local_config(
         month_file=None,
         redis_url=read_redis_url(environment),
         lancedb_api_key=environment.get("LANCEDB_API_KEY") or None,
-        lancedb_host=read_lancedb_host(environment),
+        lancedb_host=read_lancedb_host(environment) or (cloud.endpoint if cloud is not None else None),
         **read_llm_settings(environment),
     )
+    if cloud is not None:
+        config.need_lancedb_key()
+    return config
 
 
 def address_of(listening: socket.socket) -> str:
