@@ -17,6 +17,7 @@ LONG = 103
 TOKENS = {
     "root": "root-secret\n",
     "reader": json.dumps({"token": "reader-secret", "scopes": ["read"]}),
+    "lapsed": json.dumps({"token": "lapsed-secret", "expires": "2024-02-29"}),
     "alice": json.dumps({"token": "alice-secret", "scopes": ["read"], "user_id": "alice"}),
 }
 

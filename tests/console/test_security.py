@@ -79,10 +79,16 @@ def test_a_token_is_asked_for_once_a_tab_and_sent_in_the_header_only(open_page: 
     other.wait("document.querySelector('#token-dialog').open")
 
 
-def test_a_wrong_token_is_refused_in_words_and_asked_for_again(open_page: Opener, guarded: Server) -> None:
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [("wrong-secret", "is wrong"), ("lapsed-secret", "the token of 'lapsed' expired at 2024-03-01T00:00:00Z")],
+)
+def test_a_token_that_is_not_good_is_refused_in_words_and_asked_for_again(
+    open_page: Opener, guarded: Server, token: str, told: str
+) -> None:
     page = open_page(f"{guarded.url}/", expected=("401",))
-    _enter(page, "wrong-secret")
-    page.wait("document.querySelector('#token-message').innerText")
+    _enter(page, token)
+    page.wait_text("#token-message", told)
     assert page.read("document.querySelector('#token-value').value") == ""
     page.type("root-secret")
     page.press("Enter")

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simplemem_api.memorystore import TierName
+from simplemem_api.tier_advice import LADDER, advise
 from simplemem_api.tiers import TIERS, Load
-from simplemem_operator.fit import LADDER, Rates, advise, judge_fit, load_status, read_rates
+from simplemem_operator.fit import Rates, judge_fit, load_status, read_rates
 from simplemem_operator.models.observed import PodHealth
 from tests.support.stores import S3, make_store
 

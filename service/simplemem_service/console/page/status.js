@@ -80,6 +80,7 @@ function showStatus(status) {
     ["Re-embedding", reembedding(status.reembedding)],
   ]);
   fillPairs(byId("cost"), costs(status));
+  byId("tier-advice").textContent = status.use ? `${status.use.advice}.` : "";
 }
 
 function reembedding(job) {
@@ -120,9 +121,9 @@ function share(use, what) {
   return most ? `${used} of ${most}` : used;
 }
 
+/** The verdict of the service, which is that of the operator; the sentence below the figures says why. */
 function fits(use) {
   if (!use) return null;
-  if (!use.tier_turns) return "any load";
-  if (!use.days) return "known after a whole day";
-  return use.turns_per_month <= use.tier_turns && use.queries_per_month <= use.tier_queries ? "yes" : "beyond its load";
+  if (use.fits === null) return "not decided";
+  return use.fits ? "yes" : `no, take ${use.recommended_tier}`;
 }
