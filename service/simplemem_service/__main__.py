@@ -20,7 +20,7 @@ interpreter ends would abort the process (seen in 7 of 25 runs; 0 of 25 with .05
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
-    parser = _parser()
+    parser = build_parser()
     if "_ARGCOMPLETE" in os.environ:
         from argcomplete import autocomplete
 
@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             time.sleep(REST_SECONDS)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="simplemem",
         description="Lifelong memory for LLM agents.",

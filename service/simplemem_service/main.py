@@ -21,6 +21,7 @@ from simplemem_service.api import (
     reembed,
     retrieve,
     status,
+    viewer,
 )
 from simplemem_service.api.mcp_gateway import McpGateway
 from simplemem_service.api.middleware import BodyLimitMiddleware, RequestIdMiddleware
@@ -49,13 +50,16 @@ def create_app(config: Config) -> FastAPI:
             await gateway.stop()
         await service.stop()
 
-    app = FastAPI(title="SimpleMem", version="1", description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="SimpleMem", version="1", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.service = service
     add_handlers(app)
     # The last one added is the first one passed, so that the body limit's answer has a request id.
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(RequestIdMiddleware)
     app.include_router(health.router)
+    app.router.routes.extend(viewer.build_routes())
     if config.role.serves:
         for module in (
             compress,

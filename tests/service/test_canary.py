@@ -17,7 +17,7 @@ from simplemem_api.conditions import Reason
 from simplemem_service.canary import CHECK, FOLDER, Canary
 from simplemem_service.config import Config
 from simplemem_service.errors import WritePathError
-from simplemem_service.factory import create_parts
+from simplemem_service.factory.parts import create_parts
 from simplemem_service.health import Health
 from simplemem_service.ingest.canary_rows import LEFT_AFTER
 from simplemem_service.models.entry import CANARY_USER

@@ -7,6 +7,7 @@ manifests are always in the standard one, since archives cannot be read at once.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -98,6 +99,13 @@ class CopyPlace:
             for start in range(0, len(names), DELETED_AT_ONCE):
                 chunk = names[start : start + DELETED_AT_ONCE]
                 await asyncio.gather(*(obstore.delete_async(self._store, name) for name in chunk))
+
+    async def check(self) -> None:
+        """Write and remove a probe; `StorageUnavailableError` says why that is impossible."""
+        # Beside the copies, whose folders have names of another form, and never looked for again.
+        name = f"probe-{uuid.uuid4().hex}"
+        await self.put(name, b"probe", is_small=True)
+        await self.delete([name])
 
     @asynccontextmanager
     async def _converted(self) -> AsyncIterator[None]:

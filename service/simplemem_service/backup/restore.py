@@ -87,7 +87,7 @@ class Restorer:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[None]:
-        deadline = time.monotonic() + 2 * LEASE_EXPIRY.total_seconds()
+        deadline = time.monotonic() + (self._lease.outlives + LEASE_EXPIRY).total_seconds()
         # A lease in a bucket outlives a process that was killed by some seconds; a volume's does not.
         while not await self._lease.try_acquire():
             if time.monotonic() > deadline:

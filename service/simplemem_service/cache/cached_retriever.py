@@ -1,6 +1,7 @@
-"""Search results that are worked out once a version of the table, for all pods.
+"""Search results that are worked out once a version of what users find, for all pods.
 
-The version is part of the key, so a change makes all results of before unreachable. A value holds ids and scores,
+The version is part of the key, so a change makes all results of before unreachable; upkeep and the service's own checks
+change nothing. A value holds ids and scores,
 never what somebody said: entries and context come from this pod's own views.
 """
 
@@ -46,7 +47,7 @@ class CachedRetriever:
     cache
         Where results are kept.
     follower
-        Its version is the one that searches see; its catalogue has the entries.
+        Its views are those that searches see; its catalogue has the entries.
     scope
         The store's keys.
     settings
@@ -78,7 +79,7 @@ class CachedRetriever:
 
     async def retrieve(self, query: Query) -> Retrieved:
         """The entries that answer a query best; raises what the search raises, never for the cache."""
-        version = self._follower.version
+        version = self._follower.views.content
         key = self._key(query, version)
         known = self._read(await self._cache.get(key), query)
         if known is not None:
@@ -88,7 +89,7 @@ class CachedRetriever:
         found = await self._inner.retrieve(query)
         # A result of another version, or one that a model's failure cut short, is not this key's.
         is_whole = not found.degraded and not (found.plan and found.plan.fallback)
-        if self._follower.version == version and is_whole:
+        if self._follower.views.content == version and is_whole:
             await self._cache.set(key, _write(found), LIFETIME)
         return found
 

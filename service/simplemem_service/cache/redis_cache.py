@@ -2,6 +2,9 @@
 
 Every call is bounded by `TIME_LIMIT`, and a circuit breaker leaves out a server that does not answer. A value carries
 a digest of its key, so that an answer that belongs to another question, or that somebody else wrote, is a miss.
+
+A node of a cluster may come back at another address, while nobody answers at the one before. The client looks the
+nodes up anew when a connection fails, but a call is given up long before that; so failed calls have it done here.
 """
 
 from __future__ import annotations
@@ -28,6 +31,10 @@ TIME_LIMIT = timedelta(milliseconds=50)
 """How long one call may take; encoding a question takes 5 to 10 ms, so a slower cache is worth nothing."""
 CONNECT_LIMIT = timedelta(seconds=2)
 """How long a connection may take to be made, in the background: name, TLS and the nodes of a cluster."""
+LOOK_UP_LIMIT = timedelta(seconds=10)
+"""How long looking up the nodes of a cluster may take, in the background: some of them may be silent."""
+LOOK_UP_PAUSE = timedelta(seconds=3)
+"""How long the nodes are not looked up again after that, however many calls fail."""
 FORGET_LIMIT = timedelta(seconds=30)
 """How long removing a store's values may take: a million of them take about ten."""
 SCANNED_KEYS = 500
@@ -59,6 +66,7 @@ class RedisCache(Cache):
         self._breaker = breaker or CircuitBreaker()
         self._client: Redis | RedisCluster | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     @override
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -111,9 +119,10 @@ class RedisCache(Cache):
     @override
     async def close(self) -> None:
         """End all connections."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
+        for task in (self._connecting, self._looking):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await self._drop()
 
     def _ready_client(self) -> Redis | RedisCluster | None:
@@ -146,6 +155,22 @@ class RedisCache(Cache):
         if self._breaker.fail():
             # The kind alone: a message may hold the address with its password.
             logger.warning("redis left out for now", extra={"error": type(error).__name__})
+        if isinstance(self._client, RedisCluster) and self._looking is None:
+            self._looking = asyncio.create_task(self._look_up(self._client))
+
+    async def _look_up(self, client: RedisCluster) -> None:
+        """Ask where the nodes are now; where none of those known says so, the next call connects by name."""
+        try:
+            async with asyncio.timeout(LOOK_UP_LIMIT.total_seconds()):
+                await client.nodes_manager.initialize()
+        except _FAILURES as error:
+            logger.debug("redis nodes not found", extra={"error": type(error).__name__})
+            if self._client is client:
+                await self._drop()
+        else:
+            await asyncio.sleep(LOOK_UP_PAUSE.total_seconds())
+        finally:
+            self._looking = None
 
     async def _drop(self) -> None:
         client, self._client = self._client, None

@@ -114,6 +114,42 @@ def test_a_search_is_answered_from_redis_until_something_changes(
     assert server.stop() == 0
 
 
+def test_the_service_s_own_checks_leave_results_in_redis(
+    tmp_path: Path, redis_server: RedisServer, make_server: Starter
+) -> None:
+    server = make_server(tmp_path / "store", {"REDIS_URL": redis_server.url, "SIMPLEMEM_CANARY_SECONDS": "2"})
+    server.serve("all")
+    server.wait_ready()
+    with server.client() as client:
+        remember(client, "ada", "The red bicycle is in the cellar.")
+
+        def is_kept() -> bool:
+            """Whether a result from before a check is there after it."""
+            first, checked = search(client), last_check(server)
+            eventually(lambda: last_check(server) > checked, within=20, what="a check")
+            found = hit_count(server)
+            return search(client) == first and hit_count(server) == found + 1
+
+        # While a turn of a check is there, results are kept apart.
+        assert any(is_kept() for _ in range(8))
+
+
+def last_check(server: Server) -> float:
+    """When the server found its own turn last, in seconds since 1970."""
+    return metric(server, "simplemem_canary_last_success_timestamp_seconds")
+
+
+def hit_count(server: Server) -> float:
+    """Searches answered from the cache."""
+    return metric(server, 'simplemem_cache_hits_total{cache="search"}')
+
+
+def metric(server: Server, name: str) -> float:
+    """A figure of the server; 0 where it has none yet."""
+    lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+    return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name} ")), 0.0)
+
+
 def said(name: str, text: str) -> dict[str, object]:
     """The body of POST /v1/turns."""
     return {"user_id": "ada", "session_id": "s", "turns": [{"id": name, "speaker": "Ben", "text": text}]}
@@ -128,5 +164,4 @@ def search(client: httpx.Client, query: str = "Where is the red bicycle?") -> di
 
 def hits(server: Server) -> bool:
     """Whether a search was answered from the cache."""
-    text = httpx.get(f"{server.url}/metrics").text
-    return 'simplemem_cache_hits_total{cache="search"}' in text
+    return hit_count(server) > 0

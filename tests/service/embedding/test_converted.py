@@ -110,7 +110,7 @@ def test_a_container_s_share_of_the_cores_counts(
 def test_serving_needs_no_torch(converted: Path) -> None:
     code = (
         "import asyncio, sys\n"
-        "import simplemem_service.factory\n"
+        "import simplemem_service.factory.parts\n"
         "from simplemem_service.embedding.local import LocalEmbedding\n"
         "async def main():\n"
         "    embedding = LocalEmbedding('all-MiniLM-L6-v2', is_offline=True)\n"

@@ -13,7 +13,7 @@ import pytest
 
 from simplemem_service import constants
 from simplemem_service.errors import EmbeddingError
-from simplemem_service.factory import _s3_options
+from simplemem_service.factory.storage import _s3_options
 from simplemem_service.ingest import wire
 from simplemem_service.ingest.journal_upkeep import JournalUpkeep
 from simplemem_service.ingest.receipts import Receipts

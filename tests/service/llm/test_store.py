@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from simplemem_service.config import Config
-from simplemem_service.factory import create_parts
+from simplemem_service.factory.parts import create_parts
 from simplemem_service.llm.cache import BlobCache, owner_of
 from simplemem_service.telemetry import Metrics
 from tests.support.embedding import TinyEmbedding
@@ -117,7 +117,8 @@ def test_only_a_store_with_a_model_loads_the_library(tmp_path: Path, mode: str) 
         "from pathlib import Path\n"
         "from tests.support.stores import make_store\n"
         "from simplemem_service.config import Config\n"
-        "from simplemem_service.factory import create_embedding, create_parts\n"
+        "from simplemem_service.factory.embedding import create_embedding\n"
+        "from simplemem_service.factory.parts import create_parts\n"
         "from simplemem_service.telemetry import Metrics\n"
         "config = Config(make_store(**json.loads(sys.argv[1])), data=Path(sys.argv[2]))\n"
         "parts = create_parts(config, create_embedding(config, Metrics()), Metrics())\n"
