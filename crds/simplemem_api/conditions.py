@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+STARTING = "starting"
+"""What a pod says of its parts before it has tried them."""
+
 
 class ConditionType(StrEnum):
     """What the operator observes of a store."""
@@ -26,6 +29,8 @@ class ConditionType(StrEnum):
     """Searches find what the table holds."""
     WITHIN_BUDGET = "WithinBudget"
     """Models, and all that is planned beside, cost no more than the budget."""
+    WITHIN_PLAN = "WithinPlan"
+    """The tables are well within the plan of LanceDB Cloud; only for stores that lie there."""
     TIER_FITS = "TierFits"
     """The load of the last week is what the tier is for."""
 
@@ -42,7 +47,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     """The spec breaks a rule that this operator knows and the API server did not check."""
     NOT_IN_FORCE = "NotInForce"
-    """The spec needs a feature that this version does not have."""
+    """The spec cannot be carried out as it stands; the message tells what it lacks."""
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason, not a secret
     """A Secret that the spec names does not exist."""
     SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105 - a reason, not a secret
@@ -95,6 +100,12 @@ class Reason(StrEnum):
     """Models, machines and storage have cost as much as the budget; the pods do what `onExceeded` says."""
     PLANNED_BEYOND_BUDGET = "PlannedBeyondBudget"
     """Machines and storage as planned, with what models have cost, are beyond the budget."""
+    PLAN_HOLDS = "PlanHolds"
+    """There is room in the plan."""
+    PLAN_NEARLY_FULL = "PlanNearlyFull"
+    """Four fifths of the plan are used."""
+    PLAN_FULL = "PlanFull"
+    """More is stored than the plan holds; the vendor may refuse writes, which then wait in the journal."""
     LOAD_UNKNOWN = "LoadUnknown"
     """Too few whole days have been counted."""
     LOAD_FITS = "LoadFits"

@@ -99,11 +99,12 @@ def _storage(storage: StorageSpec, tier: Tier, place: str) -> ResolvedStorage:
         kind = StorageKind.S3
     is_volume = kind is StorageKind.PVC
     pvc = storage.pvc
+    bucket = storage.s3 if cloud is None else cloud.journal
     return ResolvedStorage(
         kind=kind,
         volume_size=((pvc.size if pvc else None) or tier.volume_size) if is_volume else None,
         storage_class_name=pvc.storage_class_name if pvc else None,
-        s3=_s3(storage.s3, place, S3StorageClass.STANDARD) if storage.s3 else None,
+        s3=_s3(bucket, place, S3StorageClass.STANDARD) if bucket else None,
         lance_db_cloud=None
         if cloud is None
         else ResolvedCloud(
@@ -111,6 +112,7 @@ def _storage(storage: StorageSpec, tier: Tier, place: str) -> ResolvedStorage:
             region=cloud.region or DEFAULT_REGION,
             api_key_secret_name=cloud.api_key_secret_name,
             plan=cloud.plan or tier.cloud_plan,
+            endpoint=cloud.endpoint,
         ),
         deletion_policy=storage.deletion_policy or DeletionPolicy.RETAIN,
     )

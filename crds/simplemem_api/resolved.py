@@ -55,6 +55,8 @@ class ResolvedCloud(Part):
     """Secret with LANCEDB_API_KEY."""
     plan: CloudPlan
     """Plan paid for."""
+    endpoint: str | None = None
+    """Address of a server that speaks the API; None: the vendor's for the region."""
 
 
 class ResolvedStorage(Part):
@@ -67,7 +69,7 @@ class ResolvedStorage(Part):
     storage_class_name: str | None
     """Class of the volume (PVC)."""
     s3: ResolvedS3 | None
-    """The bucket (S3)."""
+    """The bucket: of all data (S3), or of the journal alone (LanceDB Cloud; None: it lies on a volume)."""
     lance_db_cloud: ResolvedCloud | None
     """The database (LanceDB Cloud)."""
     deletion_policy: DeletionPolicy

@@ -103,6 +103,10 @@ class LanceDBCloudStorage(Part):
     """Secret with LANCEDB_API_KEY."""
     plan: CloudPlan | None = None
     """Plan paid for; default: the tier's own (Growth, or Enterprise for the tier Enterprise)."""
+    endpoint: Url | None = None
+    """Address of a server that speaks the API, such as a LanceDB Enterprise of one's own; the vendor's where absent."""
+    journal: S3Storage | None = None
+    """Bucket of the journal and of what the pods tell each other; a cluster needs it, `simplemem up` does not."""
 
 
 class StorageSpec(Part):

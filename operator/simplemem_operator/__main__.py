@@ -15,10 +15,11 @@ from simplemem_operator.api import Api
 from simplemem_operator.caches import Caches
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.config import Config, read_config
+from simplemem_operator.errors import NotFoundError, OperatorError
 from simplemem_operator.handlers import lifecycle, memorystore
 from simplemem_operator.handlers.probes import ProbeServer
 from simplemem_operator.heartbeat import Heartbeat
-from simplemem_operator.kinds import KINDS
+from simplemem_operator.kinds import KINDS, STORES
 from simplemem_operator.logs import configure_logging
 from simplemem_operator.loops import StoreLoops
 from simplemem_operator.observe import Observer
@@ -37,6 +38,7 @@ def main() -> None:
         cluster = Cluster(Api(_connect(config)))
     except kubernetes_config.ConfigException as error:
         sys.exit(f"simplemem-operator: no credentials: {error}; run in a pod, or give --kubeconfig")
+    _require_stores(cluster, config)
     heartbeat, secrets = Heartbeat(), SecretIndex()
     caches = Caches(cluster, config.namespaces, watch_seconds=config.watch_seconds, heartbeat=heartbeat)
     prober = Prober(cluster, caches.pods, config.probe_url)
@@ -46,7 +48,7 @@ def main() -> None:
         caches,
         observer,
         config.images,
-        operator_namespace=config.operator_namespace,
+        surroundings=config.surroundings,
         prices=config.prices,
     )
     loops = StoreLoops(
@@ -58,15 +60,30 @@ def main() -> None:
         resync_seconds=config.resync_seconds,
     )
     registry = kopf.OperatorRegistry()
-    memorystore.register(registry, caches, loops, secrets, prober.forget)
+    memorystore.register(registry, config, caches, loops, secrets, prober.forget)
     lifecycle.register(registry, config, caches, loops, secrets, prober, ProbeServer(heartbeat, caches))
     kopf.on.login(registry=registry, id="login")(_login)
     where = {"namespaces": config.namespaces} if config.namespaces else {"clusterwide": True}
     kopf.run(registry=registry, standalone=True, **where)
 
 
+def _require_stores(cluster: Cluster, config: Config) -> None:
+    """End where the API server knows no MemoryStores: kopf looks once, so they would go unseen when they come later."""
+    for namespace in config.namespaces or (None,):
+        try:
+            cluster.list_page(STORES, namespace, config.selector, "")
+        except NotFoundError:
+            sys.exit(
+                f"simplemem-operator: the API server serves no {STORES.plural}.simplemem.io; install the CRD (the "
+                "chart's value crds.enabled), and start again"
+            )
+        except OperatorError as error:
+            # The watches say so, too, and go on once it is over.
+            log.warning("stores cannot be read yet", extra={"error": str(error)})
+
+
 def _connect(config: Config) -> client.ApiClient:
-    if config.operator_namespace is not None:
+    if config.surroundings.operator_namespace is not None:
         kubernetes_config.load_incluster_config()
     else:
         kubeconfig = config.kubeconfig.resolve() if config.kubeconfig else None

@@ -15,6 +15,7 @@ from simplemem_operator.errors import (
     ConflictError,
     ForbiddenError,
     GoneError,
+    NamespaceEndingError,
     NotFoundError,
     OperatorError,
     RefusedError,
@@ -30,6 +31,9 @@ ANSWER_SECONDS = 20.0
 MESSAGE_CHARACTERS = 512
 """How much of the API server's words an error repeats; a refused right is named at their end."""
 
+NAMESPACE_ENDING = "NamespaceTerminating"
+"""Cause that the API server names where it makes nothing since the namespace is being terminated."""
+
 Query = list[tuple[str, str]]
 """Parameters of a request."""
 
@@ -42,7 +46,7 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 
 
 class Api:
-    """The transport. Errors are `OperatorError`s."""
+    """The transport. Errors are `OperatorError`s, or `NamespaceEndingError`."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
@@ -119,13 +123,17 @@ class Api:
         return self._client.call_api(verb, url, sent, payload, [], (CONNECT_SECONDS, seconds))
 
 
-def error_of(method: str, path: str, status: int, text: str) -> OperatorError:
+def error_of(method: str, path: str, status: int, text: str) -> OperatorError | NamespaceEndingError:
     """The error that stands for an answer."""
     try:
-        message = json.loads(text).get("message", text)
+        answer = json.loads(text)
+        message = answer.get("message", text)
+        causes = [cause.get("reason") for cause in (answer.get("details") or {}).get("causes") or ()]
     except (ValueError, AttributeError):
-        message = text
+        message, causes = text, []
     words = f"{method} {path}: {status}: {cut(str(message))}"
+    if status == 403 and NAMESPACE_ENDING in causes:
+        return NamespaceEndingError(words)
     if status == 403:
         # Admission refuses with the same status as authorization; only the latter is a matter of roles, and says so:
         # User "x" cannot patch resource "y".

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from simplemem_api.conditions import ConditionType, Reason
+from simplemem_api.in_force import backup_in_force
 from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import names
 from simplemem_operator.credentials import judge_secret
@@ -28,8 +29,8 @@ REASONS = frozenset({Reason.BACKED_UP, Reason.BACKUP_FAILED, Reason.NO_BACKUP_YE
 
 
 def judge_backup(store: ResolvedStore, observed: Observed, previous: Mapping[str, Any]) -> Verdict | None:
-    """The condition BackupSucceeded; None where the spec asks for no backups."""
-    if store.backup is None:
+    """The condition BackupSucceeded; None where no backups are made."""
+    if backup_in_force(store) is None:
         return None
     for secret in observed.backup_secrets:
         if lacking := judge_secret(secret, store.namespace, of="the copies"):

@@ -78,9 +78,11 @@ class Caches:
                 return
             time.sleep(0.02)
 
-    def check(self) -> None:
-        """Raise what keeps a kind from being known: a pass that took it for absent would do harm."""
+    def check(self, namespace: str) -> None:
+        """Raise what keeps a kind from being known in a namespace: a pass that took it for absent would do harm."""
         for informer in self._informers:
+            if informer.namespace not in {None, namespace}:
+                continue
             if informer.error is not None:
                 raise informer.error
             if not informer.synced.is_set():

@@ -41,7 +41,10 @@ class Page:
 
 
 class Cluster:
-    """The Kubernetes API as the operator uses it. Errors are `OperatorError`s."""
+    """The Kubernetes API as the operator uses it.
+
+    Errors are `OperatorError`s; a write may also meet `NamespaceEndingError`.
+    """
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -99,14 +102,14 @@ class Cluster:
             manifest = {**manifest, "metadata": {**metadata, "uid": live["metadata"]["uid"]}}
         return self._apply(kind.path(metadata["namespace"], metadata["name"]), manifest)
 
-    def apply_replicas(self, live: Manifest) -> Manifest:
+    def apply_replicas(self, live: Manifest, replicas: int) -> Manifest:
         """Own the number of pods under a second name, so that it stays when the first gives it up."""
         metadata = live["metadata"]
         manifest = {
             "apiVersion": live["apiVersion"],
             "kind": live["kind"],
             "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
-            "spec": {"replicas": live["spec"]["replicas"]},
+            "spec": {"replicas": replicas},
         }
         path = KINDS[live["kind"]].path(metadata["namespace"], metadata["name"])
         return self._apply(path, manifest, manager=f"{FIELD_MANAGER}-handover")

@@ -6,11 +6,11 @@ Each function answers for one condition: whether it holds, why, and the cause in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from simplemem_api.conditions import ConditionType, Reason
+from simplemem_api.conditions import STARTING, ConditionType, Reason
 from simplemem_api.in_force import blocking_reason, not_in_force
 from simplemem_api.prices import BUILT_IN, Prices
 from simplemem_api.resolved import ResolvedStore, StorageKind
@@ -25,6 +25,7 @@ from simplemem_operator.facts import Facts
 from simplemem_operator.migration import Move
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
+from simplemem_operator.plan_limits import judge_plan
 from simplemem_operator.spending import judge_budget
 from simplemem_operator.standing import standing
 from simplemem_operator.write_path import judge_write_path
@@ -77,6 +78,9 @@ def judge(findings: Findings, facts: Facts, previous: Mapping[str, Any], now: da
     backup = judge_backup(store, findings.observed, previous)
     if backup is not None:
         told[ConditionType.BACKUP_SUCCEEDED] = backup
+    plan = judge_plan(store, findings.observed, previous)
+    if plan is not None:
+        told[ConditionType.WITHIN_PLAN] = plan
     return {ConditionType.READY: _ready(findings, parts), **parts, **told}
 
 
@@ -125,7 +129,8 @@ def _storage(findings: Findings) -> Verdict:
         return True, Reason.VOLUME_BOUND, f"claim '{names.data(store.name)}' is bound"
     if check is None:
         return None, Reason.RECONCILING, "no pod has reported on the bucket yet"
-    return True, Reason.BUCKET_REACHABLE, "the bucket can be read and written"
+    held = "the journal's bucket" if store.storage.kind is StorageKind.LANCEDB_CLOUD else "the bucket"
+    return True, Reason.BUCKET_REACHABLE, f"{held} can be read and written"
 
 
 def _embedding(findings: Findings) -> Verdict:
@@ -180,6 +185,9 @@ def _retrieval(findings: Findings, previous: Mapping[str, Any]) -> Verdict:
 
 def _index(findings: Findings) -> Verdict:
     """About every pod that answers questions: each has an index of its own."""
+    # A pod that starts answers nobody yet.
+    told = tuple(pod for pod in findings.observed.pods if pod.checks.get("index", {}).get("message") != STARTING)
+    findings = replace(findings, observed=replace(findings.observed, pods=told))
     found = _check(findings, "index", Reason.INDEX_FOLLOWS, Reason.RECONCILING)
     if found[0] is not True:
         return found if found[0] is None else (False, Reason.INDEX_BEHIND, found[2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from simplemem_api.errors import InvalidPricesError
 from simplemem_api.price_file import load_prices
 from simplemem_api.prices import BUILT_IN, Prices
-from simplemem_operator.models.desired import Images
+from simplemem_operator.models.desired import Images, Manifest, Monitors, Surroundings
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where Kubernetes writes the namespace of a pod."""
@@ -48,6 +49,8 @@ class Config:
     """Credentials; None: those of the pod, or of the environment variable KUBECONFIG."""
     namespaces: tuple[str, ...]
     """Namespaces to watch; none: all of them."""
+    ignored_namespaces: frozenset[str]
+    """Namespaces whose stores are another operator's, where all are watched."""
     selector: str
     """Labels of the MemoryStores to look after, as Kubernetes spells a selector; empty: all of them."""
     images: Images
@@ -66,21 +69,30 @@ class Config:
     """Port of /healthz, /readyz and /metrics."""
     log_level: str
     """Least severe log line that is written."""
-    operator_namespace: str | None
-    """Where the operator itself runs; None: outside the cluster."""
+    surroundings: Surroundings
+    """Where the operator itself runs, and who watches the stores."""
     prices: Prices
     """What things cost."""
 
 
-def read_config(arguments: Sequence[str] | None = None) -> Config:
-    """Settings from the command line; a wrong one ends the program with a message that names it."""
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all settings."""
     parser = argparse.ArgumentParser(prog="simplemem-operator", description="Turns MemoryStores into running memories.")
     parser.add_argument("--kubeconfig", type=Path, help="credentials; default: the pod's own, or KUBECONFIG")
     parser.add_argument("--namespace", action="append", default=[], help="namespace to watch, repeatable; default: all")
+    parser.add_argument(
+        "--ignore-namespace",
+        action="append",
+        default=[],
+        help="namespace that another operator looks after, repeatable",
+    )
     parser.add_argument("--selector", default="", help="labels of the MemoryStores to look after; default: all")
     parser.add_argument("--service-image", default=DEFAULT_IMAGE, help="image of the stores' pods")
     parser.add_argument(
-        "--service-image-pull-policy", default="IfNotPresent", choices=["Always", "IfNotPresent", "Never"]
+        "--service-image-pull-policy",
+        default="IfNotPresent",
+        choices=["Always", "IfNotPresent", "Never"],
+        help="when nodes ask for that image",
     )
     parser.add_argument("--redis-image", default=DEFAULT_REDIS_IMAGE, help="image of managed caches: Redis 7 or later")
     parser.add_argument("--embedding-image", default="", help="image of the embedding pods; default: --service-image")
@@ -101,15 +113,34 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
     )
     parser.add_argument("--workers", type=int, default=8, help="passes at the same time")
     parser.add_argument("--metrics-port", type=int, default=8080, help="port of /healthz, /readyz and /metrics")
-    parser.add_argument("--prices", type=_prices, default=BUILT_IN, help="file of prices in place of the built-in ones")
-    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    parser.add_argument("--prices", type=_prices, help="file of prices in place of the built-in ones")
+    parser.add_argument(
+        "--scrapers", type=_peers, default=(), help="who may scrape the stores' pods: JSON, peers of a NetworkPolicy"
+    )
+    parser.add_argument("--monitors", action="store_true", help="make a ServiceMonitor for each store")
+    parser.add_argument("--monitor-interval", default="30s", help="how often those have the pods scraped")
+    parser.add_argument(
+        "--monitor-label", type=_pair, action="append", default=[], help="label of those as NAME=VALUE, repeatable"
+    )
+    parser.add_argument(
+        "--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="least severe line"
+    )
+    return parser
+
+
+def read_config(arguments: Sequence[str] | None = None) -> Config:
+    """Settings from the command line; a wrong one ends the program with a message that names it."""
+    parser = build_parser()
     parsed = parser.parse_args(arguments)
     if parsed.kubeconfig is not None and not parsed.kubeconfig.is_file():
         parser.error(f"--kubeconfig: '{parsed.kubeconfig}' is no file")
+    if parsed.namespace and parsed.ignore_namespace:
+        parser.error("--ignore-namespace: leaves namespaces out of all; with --namespace, leave it out there")
     is_inside = parsed.kubeconfig is None and NAMESPACE_FILE.exists() and "KUBECONFIG" not in os.environ
     return Config(
         kubeconfig=parsed.kubeconfig,
         namespaces=tuple(dict.fromkeys(parsed.namespace)),
+        ignored_namespaces=frozenset(parsed.ignore_namespace),
         selector=parsed.selector,
         images=Images(
             parsed.service_image,
@@ -126,8 +157,12 @@ def read_config(arguments: Sequence[str] | None = None) -> Config:
         workers=max(1, parsed.workers),
         port=parsed.metrics_port,
         log_level=parsed.log_level,
-        operator_namespace=NAMESPACE_FILE.read_text().strip() if is_inside else None,
-        prices=parsed.prices,
+        surroundings=Surroundings(
+            NAMESPACE_FILE.read_text().strip() if is_inside else None,
+            scrapers=parsed.scrapers,
+            monitors=Monitors(parsed.monitor_interval, dict(parsed.monitor_label)) if parsed.monitors else None,
+        ),
+        prices=parsed.prices or BUILT_IN,
     )
 
 
@@ -136,6 +171,23 @@ def _seconds(text: str) -> float:
     if value < 1:
         raise argparse.ArgumentTypeError(f"'{text}' must be at least 1")
     return value
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not (name and sign):
+        raise argparse.ArgumentTypeError(f"'{text}' must be NAME=VALUE")
+    return name, value
+
+
+def _peers(text: str) -> tuple[Manifest, ...]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' must be JSON: {error}") from error
+    if not isinstance(found, list) or not all(isinstance(peer, dict) and peer for peer in found):
+        raise argparse.ArgumentTypeError(f"'{text}' must be a list of peers of a NetworkPolicy")
+    return tuple(found)
 
 
 def _prices(text: str) -> Prices:

@@ -10,6 +10,7 @@ OperatorError
 |- ForbiddenError
 |- RefusedError
 StoreGoneError           no failure: the pass has nothing to do any more
+NamespaceEndingError     no failure: nothing can be made there any more
 """
 
 from __future__ import annotations
@@ -49,6 +50,10 @@ class ForbiddenError(PermanentError):
 
 class RefusedError(PermanentError):
     """The API server refuses the object, such as by a quota or an admission rule."""
+
+
+class NamespaceEndingError(Exception):
+    """The namespace is being terminated, so the API server lets nothing new in; it never becomes usable again."""
 
 
 class StoreGoneError(Exception):

@@ -61,7 +61,7 @@ class Informer:
         heartbeat: Heartbeat,
         listener: Listener,
     ) -> None:
-        self.kind, self._namespace, self._selector = scope
+        self.kind, self.namespace, self._selector = scope
         self._cluster = cluster
         self._cache = cache
         self._watch_seconds = watch_seconds
@@ -69,7 +69,7 @@ class Informer:
         self._listener = listener
         self._stopping = threading.Event()
         self._version = ""
-        self.name = f"watch {self.kind.plural}{f' in {self._namespace}' if self._namespace else ''}"
+        self.name = f"watch {self.kind.plural}{f' in {self.namespace}' if self.namespace else ''}"
         self.synced = threading.Event()
         """Set once the first list is complete, or the API is known to be missing."""
         self.is_served = True
@@ -118,7 +118,7 @@ class Informer:
         seen: list[Key] = []
         token = ""
         while True:
-            page = self._cluster.list_page(self.kind, self._namespace, self._selector, token)
+            page = self._cluster.list_page(self.kind, self.namespace, self._selector, token)
             self._heartbeat.tick(self.name)
             for found in page.items:
                 metadata = found["metadata"]
@@ -127,7 +127,7 @@ class Informer:
             if not page.next_token:
                 break
             token = page.next_token
-        for owner in self._cache.drop_missing(self._namespace, seen, int(page.version)):
+        for owner in self._cache.drop_missing(self.namespace, seen, int(page.version)):
             self._listener(self.kind, owner, "")
         self.error, self.is_served = None, True
         self.synced.set()
@@ -135,7 +135,7 @@ class Informer:
 
     def _watch(self) -> None:
         seconds = max(1, round(self._watch_seconds * random.uniform(0.8, 1)))  # noqa: S311
-        for event, found in self._cluster.watch(self.kind, self._namespace, self._selector, self._version, seconds):
+        for event, found in self._cluster.watch(self.kind, self.namespace, self._selector, self._version, seconds):
             self._heartbeat.tick(self.name)
             self._version = found["metadata"]["resourceVersion"]
             if event == "DELETED":
@@ -157,7 +157,7 @@ class Informer:
     def _note_missing(self, error: NotFoundError) -> None:
         if self.kind.is_optional:
             self.is_served, self.error = False, None
-            self._cache.drop_missing(self._namespace, (), 2**63)
+            self._cache.drop_missing(self.namespace, (), 2**63)
             self.synced.set()
         else:
             self.error = error

@@ -168,6 +168,8 @@ class StoreLoops:
                 self.forget(key)
                 return
             failures = failures + 1 if outcome is None or outcome.has_failed else 0
+            if outcome is not None and outcome.is_outdated:
+                care.wake.set()
             was_ready, care.is_ready = care.is_ready, outcome is not None and outcome.is_ready
             if was_ready and not care.is_ready:
                 care.ask.set()

@@ -68,12 +68,18 @@ def keep_storage(
 
 def place_of(storage: ResolvedStorage) -> str:
     """What tells one place of data from another."""
-    if storage.s3 is not None:
-        endpoint = f"@{storage.s3.endpoint}" if storage.s3.endpoint else ""
-        return f"s3://{storage.s3.bucket}/{storage.s3.prefix}{endpoint}"
-    if storage.lance_db_cloud is not None:
-        return f"{storage.lance_db_cloud.uri}@{storage.lance_db_cloud.region}"
-    return "pvc"
+    cloud, bucket = storage.lance_db_cloud, bucket_of(storage)
+    if cloud is not None:
+        return f"{cloud.uri}@{cloud.endpoint or cloud.region}" + (f"+{bucket}" if bucket else "")
+    return bucket or "pvc"
+
+
+def bucket_of(storage: ResolvedStorage) -> str:
+    """The place in a bucket that the store writes to; empty where it has none."""
+    if storage.s3 is None:
+        return ""
+    endpoint = f"@{storage.s3.endpoint}" if storage.s3.endpoint else ""
+    return f"s3://{storage.s3.bucket}/{storage.s3.prefix}{endpoint}"
 
 
 def _read_storage(config_map: Manifest | None) -> ResolvedStorage | None:

@@ -20,6 +20,9 @@ from simplemem_operator.prune import prune
 Key = tuple[str, str]
 """Namespace and name."""
 
+LAST_GONE = 1000
+"""Objects that were deleted last and are remembered as such."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -41,6 +44,7 @@ class ObjectCache:
         self._lock = threading.Lock()
         self._entries: dict[Key, Entry] = {}
         self._by_store: dict[Key, set[Key]] = {}
+        self._gone: dict[Key, int] = {}
 
     def __len__(self) -> int:
         """Number of objects."""
@@ -74,7 +78,8 @@ class ObjectCache:
         entry, key = _entry(self._kind, found), _key(found)
         with self._lock:
             before = self._entries.get(key)
-            if before is not None and before.version >= entry.version:
+            # The answer to a write may come later than the event of a deletion that followed it.
+            if max(before.version if before is not None else 0, self._gone.get(key, 0)) >= entry.version:
                 return None
             self._remove(key)
             self._entries[key] = entry
@@ -87,6 +92,7 @@ class ObjectCache:
         """Forget an object that is gone, unless a later one took its name; its store, or None if it was not known."""
         key, version = _key(found), _version(found)
         with self._lock:
+            self._bury(key, version)
             before = self._entries.get(key)
             if before is None or before.version > version:
                 return None
@@ -106,6 +112,12 @@ class ObjectCache:
             for key in gone:
                 self._remove(key)
         return owners
+
+    def _bury(self, key: Key, version: int) -> None:
+        before = self._gone.pop(key, 0)
+        self._gone[key] = max(before, version)
+        if len(self._gone) > LAST_GONE:
+            del self._gone[next(iter(self._gone))]
 
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)

@@ -1,15 +1,16 @@
 """One pass over one store: observe, resolve, build, diff, apply, prune, status, event.
 
 A pass starts from the MemoryStore as it is known now, so an edit made during a pass is seen by the next one, which its
-event has woken already. It reads caches, and the API only for what no cache can tell: whether a name that is to be
-taken is free, and whether the MemoryStore is still there before anything is made for it. What it wrote is known to the
-next pass, event or not. Whatever fails, the status is written: a user must not read a stale one.
+event has woken already, or which the answer to the pass's own write of the status asks for. It reads caches, and the
+API only for what no cache can tell: whether a name that is to be taken is free, and whether the MemoryStore is still
+there before anything is made for it. What it wrote is known to the next pass, event or not. Whatever fails, the status
+is written: a user must not read a stale one.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +30,7 @@ from simplemem_operator.conditions import Findings, blocker
 from simplemem_operator.diff import KEPT, diff
 from simplemem_operator.errors import (
     ForbiddenError,
+    NamespaceEndingError,
     NotFoundError,
     OperatorError,
     PermanentError,
@@ -38,17 +40,17 @@ from simplemem_operator.errors import (
 from simplemem_operator.events import build_event, due_events
 from simplemem_operator.kinds import KINDS, STORES
 from simplemem_operator.migration import Move, keep_storage
-from simplemem_operator.models.desired import Desired, Images, Manifest
+from simplemem_operator.models.desired import Desired, Images, Manifest, Surroundings
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.plan import Plan, Step
 from simplemem_operator.models.scale import EmbeddingScale
 from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.observe import Observer
-from simplemem_operator.prune import owns_replicas
+from simplemem_operator.prune import owns_replicas, prune
 from simplemem_operator.removal import Removals
 from simplemem_operator.scaling import desired_scale, read_backlog, read_state, seconds_until_idle
 from simplemem_operator.spending import read_machine_cost
-from simplemem_operator.status import build_failed_status, build_status, is_news, ready_of
+from simplemem_operator.status import build_failed_status, build_status, is_news, keep_known, ready_of
 from simplemem_operator.write_path import read_write_path
 
 log = logging.getLogger(__name__)
@@ -64,6 +66,8 @@ class Outcome:
     """Whether it is Ready."""
     has_failed: bool
     """Whether the pass failed, so that the next one should wait longer."""
+    is_outdated: bool = False
+    """Whether the MemoryStore was edited while the pass ran."""
     again_seconds: float | None = None
     """When the store should be looked at again although nothing happens, in seconds; None: at the next resync."""
 
@@ -77,6 +81,9 @@ SOON_SECONDS = 1.0
 GONE = Outcome(exists=False, is_ready=False, has_failed=False)
 """The outcome of a pass over a MemoryStore that is no longer there."""
 
+RESTING = Outcome(exists=True, is_ready=True, has_failed=False)
+"""The outcome where nothing can be done before the MemoryStore goes, and that is no failure."""
+
 
 class Reconciler:
     """Makes passes. Blocking, and safe to call for different stores at once."""
@@ -88,7 +95,7 @@ class Reconciler:
         observer: Observer,
         images: Images,
         *,
-        operator_namespace: str | None = None,
+        surroundings: Surroundings | None = None,
         prices: Prices = BUILT_IN,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -96,15 +103,32 @@ class Reconciler:
         self._caches = caches
         self._observer = observer
         self._images = images
-        self._operator_namespace = operator_namespace
+        self._surroundings = surroundings or Surroundings()
         self._prices = prices
         self._now = now
         self._removals = Removals(cluster, caches, observer, images, now)
+        self._ending: dict[tuple[str, str], str] = {}
 
     def reconcile(self, namespace: str, name: str) -> Outcome:
         """One pass. Raises `OperatorError` only if the status of the MemoryStore cannot be written."""
         manifest = self._caches.store(namespace, name)
-        record = self._removals.find(namespace, name, living=manifest["metadata"]["uid"] if manifest else "")
+        uid = manifest["metadata"]["uid"] if manifest else ""
+        record = self._removals.find(namespace, name, living=uid)
+        identity = uid or (record["metadata"]["uid"] if record else "")
+        if self._ending.get((namespace, name)) == identity != "":
+            return RESTING
+        try:
+            self._ending.pop((namespace, name), None)
+            return self._look(manifest, record)
+        except NamespaceEndingError as error:
+            self._ending[namespace, name] = identity
+            log.info(
+                "namespace ends, nothing is made there", extra={"store": f"{namespace}/{name}", "said": str(error)}
+            )
+            return RESTING
+
+    def _look(self, manifest: Manifest | None, record: Manifest | None) -> Outcome:
+        """One pass over what there is of a store: the MemoryStore, what a deleted one of that name left, or both."""
         if manifest is None:
             return GONE if record is None else self._remove(record)
         if "deletionTimestamp" in manifest["metadata"]:
@@ -113,14 +137,14 @@ class Reconciler:
             return self._reconcile(manifest) if record is None else self._hold(manifest, record)
         except StoreGoneError:
             self._caches.bury(manifest)
-            record = self._removals.find(namespace, name)
+            record = self._removals.find(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
             return GONE if record is None else self._remove(record)
 
     def _remove(self, record: Manifest) -> Outcome:
         """Remove what a deleted store left."""
         where = f"{record['metadata']['namespace']}/{record['metadata']['name']}"
         try:
-            self._caches.check()
+            self._caches.check(record["metadata"]["namespace"])
             seconds = self._removals.advance(record)
         except OperatorError as error:
             metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
@@ -144,9 +168,9 @@ class Reconciler:
             return self._publish(manifest, build_failed_status(verdict, *self._basis(manifest)), has_failed=False)
         failure: Verdict | None = None
         move: Move | None = None
-        observed = Observed(())
+        observed: Observed | None = None
         try:
-            self._caches.check()
+            self._caches.check(namespace)
             live = self._observer.child(namespace, name, "ConfigMap", names.config_map(name))
             store, move = keep_storage(store, live, manifest)
             desired = self._desire(store, manifest)
@@ -157,13 +181,16 @@ class Reconciler:
             metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
             log.warning("pass failed", extra={"store": f"{namespace}/{name}", "error": str(error)})
             failure = (False, _reason(error), str(error))
-        status = build_status(Findings(store, observed, failure, move, self._prices), *self._basis(manifest))
-        self._measure(store, observed)
+        findings = Findings(store, observed or Observed(()), failure, move, self._prices)
+        status = build_status(findings, *self._basis(manifest))
+        if observed is None:
+            status = keep_known(status, manifest.get("status") or {})
+        self._measure(store, findings.observed)
         outcome = self._publish(manifest, status, has_failed=failure is not None)
         if read_machine_cost(store, status) != read_machine_cost(store, manifest.get("status") or {}):
             # The pods are told with the next pass.
             return replace(outcome, again_seconds=SOON_SECONDS)
-        if observed.foreign:
+        if findings.observed.foreign:
             return replace(outcome, again_seconds=FOREIGN_SECONDS)
         return replace(outcome, again_seconds=self._idle_seconds(store))
 
@@ -181,7 +208,7 @@ class Reconciler:
             manifest["metadata"]["uid"],
             self._images,
             hashes,
-            self._operator_namespace,
+            self._surroundings,
             self._scale(store),
             read_machine_cost(store, manifest.get("status") or {}),
         )
@@ -223,7 +250,7 @@ class Reconciler:
                 self._check_exists(desired)
                 is_checked = True
             try:
-                self._apply(step, live, observed)
+                self._apply(step, live, desired)
             except PermanentError as error:
                 refusal = refusal or error
                 # A volume that cannot grow serves on as it is.
@@ -240,22 +267,23 @@ class Reconciler:
         if found is None or found["uid"] != desired.uid or "deletionTimestamp" in found:
             raise StoreGoneError
 
-    def _apply(self, step: Step, live: Manifest | None, observed: Observed) -> None:
-        self._hand_over(step.manifest, observed)
+    def _apply(self, step: Step, live: Manifest | None, desired: Desired) -> None:
+        self._hand_over(step.manifest, live, desired)
         self._caches.put(KINDS[step.manifest["kind"]], self._cluster.apply(step.manifest, live))
         log.info("applied", extra={"object": _object(step.manifest), "reason": step.reason})
 
-    def _hand_over(self, manifest: Manifest, observed: Observed) -> None:
+    def _hand_over(self, manifest: Manifest, live: Manifest | None, desired: Desired) -> None:
         """Leave the number of pods as it is when an autoscaler takes it over.
 
         A field that its only owner gives up goes back to its default, here one pod. So the number is first applied once
-        more under another owner's name, who never comes back for it.
+        more under another owner's name, who never comes back for it. An autoscaler leaves a Deployment of no pods
+        alone, so one that slept begins with the fewest.
         """
-        if manifest["kind"] != "Deployment" or "replicas" in manifest["spec"]:
+        autoscaling = desired.store.autoscaling
+        if manifest["kind"] != "Deployment" or "replicas" in manifest["spec"] or autoscaling is None or live is None:
             return
-        live = observed.child("Deployment", manifest["metadata"]["name"])
-        if live is not None and owns_replicas(live["metadata"].get("managedFields") or ()):
-            self._cluster.apply_replicas(live)
+        if owns_replicas(live["metadata"].get("managedFields") or ()):
+            self._cluster.apply_replicas(live, live["spec"]["replicas"] or autoscaling.min_replicas)
 
     def _basis(self, manifest: Manifest) -> tuple[int, dict[str, Any], datetime]:
         return manifest["metadata"]["generation"], manifest.get("status") or {}, self._now()
@@ -271,19 +299,37 @@ class Reconciler:
         metadata, previous = manifest["metadata"], manifest.get("status") or {}
         namespace, name = metadata["namespace"], metadata["name"]
         ready = ready_of(status)
+        is_outdated = False
         if is_news(status, previous):
             try:
-                self._caches.put(STORES, self._cluster.apply_status(namespace, name, status))
+                answer = self._cluster.apply_status(namespace, name, status)
+                # The event of an edit before this write is older than the answer, so it will tell nothing new.
+                is_outdated = self._caches.put(STORES, answer) and _asked(prune(STORES, answer)) != _asked(manifest)
             except NotFoundError as error:
                 raise StoreGoneError from error
-            for condition in due_events(status, previous):
-                self._cluster.post_event(namespace, build_event(manifest, condition, self._now()))
+            self._post(manifest, due_events(status, previous))
         is_ready = ready["status"] == "True"
         metrics.STORE_READY.labels(namespace=namespace, name=name).set(is_ready)
         metrics.show_status(namespace, name, status)
         if "cost" in status:
             metrics.STORE_COST.labels(namespace=namespace, name=name).set(float(status["cost"]["monthlyUSD"]))
-        return Outcome(exists=True, is_ready=is_ready, has_failed=has_failed)
+        return Outcome(exists=True, is_ready=is_ready, has_failed=has_failed, is_outdated=is_outdated)
+
+    def _post(self, manifest: Manifest, conditions: Iterable[Mapping[str, Any]]) -> None:
+        """Tell what has changed; the status, which says the same, is written already."""
+        for condition in conditions:
+            try:
+                self._cluster.post_event(
+                    manifest["metadata"]["namespace"], build_event(manifest, condition, self._now())
+                )
+            except OperatorError as error:
+                log.warning("event not posted", extra={"object": _object(manifest), "error": str(error)})
+
+
+def _asked(manifest: Manifest) -> tuple[Any, Any]:
+    """What a user says in a MemoryStore: its spec, and its metadata without the version."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
+    return metadata, manifest.get("spec")
 
 
 def _reason(error: OperatorError) -> Reason:

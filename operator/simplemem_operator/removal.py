@@ -27,7 +27,7 @@ from simplemem_operator.constants import ATTEMPT, STORE_UID
 from simplemem_operator.diff import with_hash
 from simplemem_operator.events import build_event
 from simplemem_operator.kinds import KINDS, STORES
-from simplemem_operator.migration import place_of
+from simplemem_operator.migration import bucket_of, place_of
 from simplemem_operator.models.desired import Images, Manifest
 from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.observe import Observer
@@ -222,17 +222,18 @@ class Removals:
 
 
 def _other_user(store: ResolvedStore, others: Iterable[Manifest]) -> str:
-    """Namespace and name of a MemoryStore in the same place; empty where there is none."""
+    """Namespace and name of a MemoryStore that writes to the same place; empty where there is none."""
     s3, own = store.storage.s3, f"{store.namespace}/{store.name}"
     for other in others:
         metadata, storage = other["metadata"], (other.get("spec") or {}).get("storage") or {}
         name = f"{metadata['namespace']}/{metadata['name']}"
-        if s3 is None or (storage.get("s3") or {}).get("bucket") != s3.bucket or name == own:
+        bucket = storage.get("s3") or (storage.get("lanceDBCloud") or {}).get("journal") or {}
+        if s3 is None or bucket.get("bucket") != s3.bucket or name == own:
             continue
         try:
             resolved = resolve(parse_store(other))
         except InvalidStoreError:
             continue
-        if place_of(resolved.storage) == place_of(store.storage):
+        if bucket_of(resolved.storage) == bucket_of(store.storage):
             return name
     return ""

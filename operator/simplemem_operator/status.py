@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from simplemem_api.conditions import ConditionType
+from simplemem_api.conditions import ConditionType, Reason
 from simplemem_api.resolved import ResolvedStore
 from simplemem_operator import labels, names
 from simplemem_operator.backups import last_backup_time
@@ -33,6 +33,13 @@ DRIFT_SHARE = 0.05
 
 DRIFT_BYTES = 4 * 1024 * 1024
 """The same in bytes while no entry comes or goes: what checks of the write path leave until it is tidied."""
+
+
+SUMMED_UP = (ConditionType.STORAGE_READY, ConditionType.EMBEDDING_READY, ConditionType.RETRIEVAL_READY)
+"""Conditions that every store has from the first pass on, beside Ready."""
+
+NOT_LOOKED_AT: Verdict = (None, Reason.RECONCILING, "not looked at yet")
+"""What those say before a pass has seen anything."""
 
 
 def build_status(findings: Findings, generation: int, previous: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -75,9 +82,22 @@ def build_failed_status(
     verdict: Verdict, generation: int, previous: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
     """The status of a store whose spec could not be read; what was known before stays."""
-    conditions = _conditions({ConditionType.READY: verdict}, generation, previous, now)
+    verdicts: dict[ConditionType, Verdict] = {ConditionType.READY: verdict} | dict.fromkeys(SUMMED_UP, NOT_LOOKED_AT)
+    others = [found for found in previous.get("conditions", ()) if found["type"] in {*ConditionType} - {*verdicts}]
+    conditions = [*_conditions(verdicts, generation, previous, now), *others]
     kept = {key: value for key, value in previous.items() if key not in ("observedGeneration", "conditions")}
-    return {**kept, "observedGeneration": generation, "conditions": conditions}
+    return keep_known({**kept, "observedGeneration": generation, "conditions": conditions}, previous)
+
+
+def keep_known(status: dict[str, Any], previous: Mapping[str, Any]) -> dict[str, Any]:
+    """The status of a pass that failed before it saw anything: but for Ready, what was known before stays."""
+    before = {found["type"]: found for found in previous.get("conditions", ())}
+    conditions = [
+        found if found["type"] == ConditionType.READY else before.get(found["type"], found)
+        for found in status["conditions"]
+    ]
+    kept = {key: previous[key] for key in ("replicas", "cost") if key in previous}
+    return {**status, **kept, "conditions": conditions}
 
 
 def is_news(status: Mapping[str, Any], previous: Mapping[str, Any]) -> bool:

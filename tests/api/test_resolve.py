@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from simplemem_api.in_force import blocking_reason, not_in_force
+from simplemem_api.in_force import backup_in_force, blocking_reason, not_in_force
 from simplemem_api.load import parse_store
 from simplemem_api.resolve import resolve
 from simplemem_api.resolved import ResolvedStore, StorageKind
@@ -96,9 +96,34 @@ def test_what_is_not_in_force_is_named() -> None:
     assert not_in_force(resolved(cache={"redis": {"urlSecretName": "cache"}})) == ()
 
 
-def test_lancedb_cloud_blocks_the_store_with_a_reason() -> None:
-    reason = blocking_reason(resolved(storage={"lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "k"}}))
+def test_lancedb_cloud_needs_a_bucket_for_its_journal_in_a_cluster() -> None:
+    cloud = {"uri": "db://x", "apiKeySecretName": "k"}
+    reason = blocking_reason(resolved(storage={"lanceDBCloud": cloud}))
     assert reason is not None
-    assert "storage.lanceDBCloud" in reason
+    assert "storage.lanceDBCloud.journal is missing" in reason
+    shared = resolved(storage={"lanceDBCloud": {**cloud, "journal": {"bucket": "abc"}}})
+    assert blocking_reason(shared) is None
+    assert shared.storage.kind == "LanceDBCloud"
+    assert shared.storage.s3 is not None
+    assert shared.storage.s3.prefix == f"{shared.namespace}/{shared.name}"
+    assert not_in_force(shared) == ()
     assert blocking_reason(resolved()) is None
     assert blocking_reason(resolved(embedding={"model": "text-embedding-3-small"})) is None
+
+
+def test_what_lancedb_cloud_keeps_to_itself_is_told() -> None:
+    journal = {"bucket": "abc", "storageClass": "STANDARD_IA"}
+    asked = resolved(
+        storage={
+            "lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "k", "journal": journal},
+            "deletionPolicy": "Delete",
+        },
+        backup={"s3": {"bucket": "copies"}},
+    )
+    assert not_in_force(asked) == (
+        "storage.lanceDBCloud.journal.storageClass (a journal lives for hours; objects are STANDARD)",
+        "storage.deletionPolicy Delete (the tables on LanceDB Cloud and their journal stay)",
+        "backup (LanceDB Cloud hands out no files to copy)",
+    )
+    assert backup_in_force(asked) is None
+    assert backup_in_force(resolved(backup={"s3": {"bucket": "copies"}})) is not None

@@ -17,7 +17,7 @@ from simplemem_operator.heartbeat import Heartbeat
 from simplemem_operator.informer import Informer
 from simplemem_operator.kinds import KINDS, PODS, SECRETS, Kind
 from simplemem_operator.labels import INSTANCE_LABEL
-from simplemem_operator.object_cache import Key, ObjectCache
+from simplemem_operator.object_cache import LAST_GONE, Key, ObjectCache
 from simplemem_operator.prune import owns_replicas, prune
 
 SERVICE = KINDS["Service"]
@@ -51,6 +51,17 @@ def test_a_new_version_that_says_the_same_is_no_news() -> None:
     later["metadata"]["managedFields"] = [{"manager": "kubelet"}]
     assert cache.put(later) is None
     assert cache.version("team-a", "a") == 2
+
+
+def test_the_answer_to_a_write_brings_no_object_back_that_was_deleted_after_it() -> None:
+    cache = ObjectCache(SERVICE)
+    assert cache.drop(thing("a", 51)) is None
+    assert cache.put(thing("a", 50)) is None
+    assert cache.get("team-a", "a") is None
+    assert cache.put(thing("a", 52)) == ("team-a", "notes")
+    for number in range(LAST_GONE + 5):
+        cache.drop(thing(f"b{number}", 60))
+    assert cache.put(thing("a", 53, spec={})) == ("team-a", "notes")
 
 
 def test_what_is_read_is_a_copy() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -76,3 +77,30 @@ def test_the_stores_pods_get_what_the_operator_is_told_of_traces_but_no_keys(mon
     (pod,) = [child["spec"]["template"]["spec"] for child in children if child["kind"] == "Deployment"]
     found = [one for one in pod["containers"][0]["env"] if one["name"].startswith("OTEL")]
     assert found == [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector.observability:4318"}]
+
+
+def test_namespaces_are_left_out_of_all_and_not_of_named_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_config(["--ignore-namespace", "team-a"]).ignored_namespaces == {"team-a"}
+    with pytest.raises(SystemExit):
+        read_config(["--namespace", "team-a", "--ignore-namespace", "team-b"])
+    assert "--ignore-namespace" in capsys.readouterr().err
+
+
+def test_who_scrapes_is_named_as_peers_of_a_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert read_config(["--scrapers", f"[{json.dumps(peer)}]"]).surroundings.scrapers == (peer,)
+    for wrong in ("monitoring", json.dumps(peer), "[{}]"):
+        with pytest.raises(SystemExit):
+            read_config(["--scrapers", wrong])
+        assert f"--scrapers: '{wrong}' must be" in capsys.readouterr().err
+
+
+def test_a_label_of_monitors_is_a_name_and_a_value(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--monitors", "--monitor-label", "release=prometheus", "--monitor-label", "empty="]
+    found = read_config(flags).surroundings.monitors
+    assert found is not None
+    assert found.labels == {"release": "prometheus", "empty": ""}
+    assert read_config(flags[1:]).surroundings.monitors is None
+    with pytest.raises(SystemExit):
+        read_config(["--monitor-label", "release"])
+    assert "'release' must be NAME=VALUE" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Argo CD's view of a store, by the script of the manifests in a real Lua interpreter over statuses of the operator."""
+"""Argo CD's samples, and its view of a store by their script in a real Lua interpreter over statuses of it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,24 @@ from tests.operator.test_status import claim, deployment, healthy, pod, status_o
 from tests.support.tools import tool
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
-KEY = "resource.customizations.health.simplemem.io_MemoryStore"
+WAVE = "argocd.argoproj.io/sync-wave"
 
 
-def script() -> str:
-    text: str = yaml.safe_load((MANIFESTS / "argocd" / "argocd-cm.yaml").read_text())["data"][KEY]
+def setting(key: str) -> str:
+    """What `argocd-cm.yaml` says under ``resource.customizations``."""
+    data = yaml.safe_load((MANIFESTS / "argocd" / "argocd-cm.yaml").read_text())["data"]
+    text: str = data[f"resource.customizations.{key}"]
     return text
+
+
+def script(kind: str = "simplemem.io_MemoryStore") -> str:
+    return setting(f"health.{kind}")
+
+
+def sample(name: str) -> dict[str, Any]:
+    """The one object of a file of `manifests/argocd`."""
+    found: dict[str, Any] = yaml.safe_load((MANIFESTS / "argocd" / name).read_text())
+    return found
 
 
 def as_lua(value: Any) -> str:
@@ -46,7 +58,12 @@ def as_lua(value: Any) -> str:
 def health(status: Mapping[str, Any] | None, generation: int = 3, **metadata: Any) -> tuple[str, str]:
     """Status and message that Argo CD shows."""
     found = {"metadata": {"name": "notes", "generation": generation, **metadata}, "status": status}
-    program = f"local obj = {as_lua(found)}\nlocal function check()\n{script()}\nend\n"
+    return judged(found, script())
+
+
+def judged(found: Mapping[str, Any], script: str) -> tuple[str, str]:
+    """Status and message that a script gives for an object."""
+    program = f"local obj = {as_lua(found)}\nlocal function check()\n{script}\nend\n"
     program += 'local health = check()\nio.write(health.status, "|", health.message)\n'
     lua = [str(tool("lua5.4", "lua5.4")), "-"]
     done = subprocess.run(lua, input=program, capture_output=True, text=True, check=False)
@@ -85,12 +102,16 @@ def test_what_passes_by_itself_is_progress_and_what_needs_somebody_is_not(
     assert health(status_of(observed, **spec))[0] == expected
 
 
+def with_condition(status: Mapping[str, Any], kind: str, state: str, reason: str = "Why") -> dict[str, Any]:
+    """A status with another condition of a kind."""
+    others = [found for found in status["conditions"] if found["type"] != kind]
+    other = {"type": kind, "status": state, "reason": reason, "message": 'the "cause"'}
+    return {**status, "conditions": [*others, other]}
+
+
 @pytest.mark.parametrize("kind", ["WritePathHealthy", "IndexHealthy", "BackupSucceeded"])
 def test_a_store_that_answers_and_fails_otherwise_is_degraded(kind: str) -> None:
-    status = status_of(healthy())
-    others = [found for found in status["conditions"] if found["type"] != kind]
-    failing = {"type": kind, "status": "False", "reason": "Why", "message": 'the "cause"'}
-    assert health({**status, "conditions": [*others, failing]}) == ("Degraded", 'Why: the "cause"')
+    assert health(with_condition(status_of(healthy()), kind, "False")) == ("Degraded", 'Why: the "cause"')
     assert kind in {str(found) for found in ConditionType}
 
 
@@ -103,15 +124,49 @@ def test_the_script_names_reasons_and_conditions_that_exist() -> None:
     assert types <= {str(kind) for kind in ConditionType}
 
 
-def test_samples_hold_what_argo_cd_and_flux_expect() -> None:
-    documents = [
-        document
-        for path in sorted([*(MANIFESTS / "argocd").glob("*.yaml"), *(MANIFESTS / "flux").glob("*.yaml")])
-        for document in yaml.safe_load_all(path.read_text())
-    ]
-    assert {document["kind"] for document in documents} == {
-        "Application", "ApplicationSet", "ConfigMap", "GitRepository", "HelmRelease", "Kustomization",
-    }  # fmt: skip
-    (tenants,) = [document for document in documents if document["kind"] == "ApplicationSet"]
-    assert tenants["spec"]["syncPolicy"]["preserveResourcesOnDeletion"]
-    assert tenants["spec"]["template"]["spec"]["syncPolicy"]["automated"]["prune"] is False
+SYNCED = {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}
+BEHIND = {"sync": {"status": "OutOfSync"}, "health": {"status": "Healthy"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (None, "Progressing"),
+        ({}, "Progressing"),
+        ({"sync": {"status": "Unknown"}, "health": {}}, "Progressing"),
+        ({"sync": {"status": "OutOfSync"}, "health": {"status": "Missing"}}, "Missing"),
+        ({"sync": {"status": "Synced"}, "health": {"status": "Progressing", "message": "a pod starts"}}, "Progressing"),
+        ({"sync": {"status": "Synced"}, "health": {"status": "Degraded"}}, "Degraded"),
+        # Some of it is not there, which Argo CD 3.5 does not count.
+        (BEHIND, "Progressing"),
+        ({**BEHIND, "operationState": {"phase": "Failed"}}, "Progressing"),
+        (SYNCED, "Healthy"),
+        ({**BEHIND, "operationState": {"phase": "Succeeded"}}, "Healthy"),
+    ],
+)
+def test_a_wave_waits_until_an_application_is_synced_and_healthy(status: dict[str, Any] | None, expected: str) -> None:
+    application = {"metadata": {"name": "simplemem-operator"}, "status": status}
+    assert judged(application, script("argoproj.io_Application"))[0] == expected
+
+
+def test_the_root_application_brings_the_operator_before_the_stores() -> None:
+    root = sample("root.yaml")
+    names = re.findall(r"\w+\.yaml", root["spec"]["source"]["directory"]["include"])
+    children = [sample(name) for name in names]
+    assert [child["kind"] for child in children] == ["Application", "ApplicationSet"]
+    assert [child["metadata"]["annotations"][WAVE] for child in children] == ["0", "1"]
+    # A wave of what a set makes orders nothing.
+    assert WAVE not in children[1]["spec"]["template"]["metadata"].get("annotations", {})
+
+
+def test_argo_cd_leaves_to_autoscalers_what_they_have_written() -> None:
+    ignored = yaml.safe_load(setting("ignoreDifferences.simplemem.io_MemoryStore"))
+    assert ignored == {"managedFieldsManagers": ["kube-controller-manager"]}
+    options = sample("applicationset.yaml")["spec"]["template"]["spec"]["syncPolicy"]["syncOptions"]
+    assert "RespectIgnoreDifferences=true" in options
+
+
+def test_a_set_of_tenants_removes_nothing_of_them() -> None:
+    tenants = sample("applicationset.yaml")["spec"]
+    assert tenants["syncPolicy"]["preserveResourcesOnDeletion"]
+    assert tenants["template"]["spec"]["syncPolicy"]["automated"]["prune"] is False

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from simplemem_api.load import load_store
 from simplemem_api.resolve import resolve
-from simplemem_operator.builders import build_children, build_children_not_in_force
+from simplemem_operator.builders import build_children
 from simplemem_operator.builders.podspec import backup_secrets_of, secrets_of
-from simplemem_operator.models.desired import Desired, Images
+from simplemem_operator.models.desired import Desired, Images, Manifest, Monitors, Surroundings
 
 DATA = Path(__file__).parents[1] / "data"
 CASES = sorted(path.parent for path in DATA.glob("*/input.yaml"))
 
 
-def children_of(case: Path) -> dict[str, Any]:
+def children_of(case: Path) -> list[Manifest]:
     store = resolve(load_store((case / "input.yaml").read_text()))
     hashes = dict.fromkeys({**secrets_of(store), **backup_secrets_of(store)}, "0123456789abcdef")
     images = Images("example.com/simplemem-service:1", redis="example.com/redis:7")
-    desired = Desired(store, "11111111-2222-3333-4444-555555555555", images, hashes, "simplemem-system")
-    return {"applied": build_children(desired), "notInForce": build_children_not_in_force(desired)}
+    surroundings = Surroundings("simplemem-system", monitors=Monitors("30s"))
+    return build_children(Desired(store, "11111111-2222-3333-4444-555555555555", images, hashes, surroundings))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -41,8 +40,7 @@ def test_every_tier_has_a_case() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_pod_passes_the_restricted_standard(case: Path) -> None:
-    found = children_of(case)
-    for child in [*found["applied"], *found["notInForce"]]:
+    for child in children_of(case):
         template = child.get("spec", {}).get("template") or child.get("spec", {}).get("jobTemplate", {}).get(
             "spec", {}
         ).get("template")
@@ -60,7 +58,7 @@ def test_every_pod_passes_the_restricted_standard(case: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_names_and_labels_follow_the_contract(case: Path) -> None:
     store = load_store((case / "input.yaml").read_text())
-    for child in children_of(case)["applied"]:
+    for child in children_of(case):
         metadata = child["metadata"]
         assert metadata["name"].startswith(store.metadata.name)
         assert metadata["namespace"] == store.metadata.namespace

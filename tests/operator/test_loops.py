@@ -155,6 +155,14 @@ async def test_a_pass_that_wants_another_gets_it_when_it_said(loops: StoreLoops)
     assert loops._delay(replace(READY, is_ready=False), 0) == 60
 
 
+async def test_a_store_edited_during_a_pass_is_looked_at_again_at_once(loops: StoreLoops, passes: Passes) -> None:
+    passes.answer = lambda _: replace(READY, is_outdated=len(passes.seen) < 3)
+    loops.wake(KEY)
+    await until(lambda: len(passes.seen) == 3)
+    await asyncio.sleep(0.5)
+    assert len(passes.seen) == 3
+
+
 async def test_the_first_pass_waits_for_the_pods_word(loops: StoreLoops, passes: Passes, pods: Pods) -> None:
     gate = asyncio.Event()
 

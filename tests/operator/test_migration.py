@@ -48,6 +48,12 @@ def make(storage: dict[str, Any] | None = None, **spec: Any) -> ResolvedStore:
             "s3://memories/team-a/notes",
             "db://x@us-east-1",
         ),
+        (
+            {"lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "k", "journal": {"bucket": "memories"}}},
+            {"lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "k", "journal": {"bucket": "another"}}},
+            "db://x@us-east-1+s3://memories/team-a/notes",
+            "db://x@us-east-1+s3://another/team-a/notes",
+        ),
     ],
 )
 def test_data_stays_until_the_move_is_allowed(

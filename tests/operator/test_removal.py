@@ -77,6 +77,10 @@ def test_nobody_reaches_the_pod_by_a_policy_that_outlives_the_store() -> None:
         S3,
         S3 | {"deletionPolicy": "Retain"},
         {"lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "k"}, "deletionPolicy": "Delete"},
+        {
+            "lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "k", "journal": {"bucket": "abc"}},
+            "deletionPolicy": "Delete",
+        },
     ],
 )
 def test_nothing_is_recorded_where_the_data_stays_or_goes_with_its_volume(storage: dict[str, Any]) -> None:

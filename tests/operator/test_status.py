@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from simplemem_api.conditions import Reason
+from simplemem_api.conditions import STARTING, Reason
 from simplemem_operator.conditions import Findings
 from simplemem_operator.events import build_event
 from simplemem_operator.models.observed import Observed, PodHealth, SecretState
-from simplemem_operator.status import build_failed_status, build_status, is_news, ready_of
+from simplemem_operator.status import build_failed_status, build_status, is_news, keep_known, ready_of
 from tests.support.stores import S3, make_manifest, make_store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_every_condition_stands_from_the_first_pass_on() -> None:
         ),
         (
             Observed(()), {"storage": {"lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "k"}}},
-            "NotInForce", "storage.lanceDBCloud",
+            "NotInForce", "storage.lanceDBCloud.journal is missing",
         ),
     ],
 )  # fmt: skip
@@ -114,6 +114,31 @@ def test_what_is_not_in_force_is_named_while_ready() -> None:
 def test_a_failed_pass_says_why() -> None:
     failure = (False, Reason.FORBIDDEN, "PATCH /apis/apps: 403: cannot patch deployments")
     assert ready_of(status_of(healthy(), failure=failure))["reason"] == "Forbidden"
+
+
+def test_a_pass_that_saw_nothing_leaves_what_was_known() -> None:
+    before = status_of(healthy())
+    failure = (False, Reason.API_ERROR, "GET /apis/apps: 503")
+    blind = build_status(Findings(make_store(), Observed(()), failure), 4, before, NOW + timedelta(hours=1))
+    after = keep_known(blind, before)
+    assert (ready_of(after)["reason"], after["observedGeneration"]) == ("ApiError", 4)
+    known = {found["type"]: found for found in before["conditions"] if found["type"] != "Ready"}
+    assert {found["type"]: found for found in after["conditions"] if found["type"] != "Ready"} == known
+    assert (after["replicas"], after["cost"]) == (before["replicas"], before["cost"])
+
+
+def test_a_spec_that_cannot_be_read_takes_no_condition_away() -> None:
+    verdict = (False, Reason.INVALID_SPEC, "spec.tier: unknown")
+    first = build_failed_status(verdict, 1, {}, NOW)
+    told = {found["type"]: (found["status"], found["reason"]) for found in first["conditions"]}
+    assert told.pop("Ready") == ("False", "InvalidSpec")
+    assert told == dict.fromkeys(("StorageReady", "EmbeddingReady", "RetrievalReady"), ("Unknown", "Reconciling"))
+    before = status_of(healthy())
+    later = build_failed_status(verdict, 4, before, NOW + timedelta(hours=1))
+    rest = [found for found in before["conditions"] if found["type"] != "Ready"]
+    assert sorted((found for found in later["conditions"] if found["type"] != "Ready"), key=str) == sorted(
+        rest, key=str
+    )
 
 
 def test_times_alone_are_no_news() -> None:
@@ -182,6 +207,14 @@ def test_an_index_that_stays_behind_leaves_the_store_ready() -> None:
     broken = {**GOOD, "index": {"ok": False, "reason": "Reconciling", "message": "the index is damaged"}}
     assert condition(status_of(Observed((), pods=(pod(broken),))), "IndexHealthy") == ("False", "IndexBehind")
     assert condition(status_of(Observed(())), "IndexHealthy") == ("Unknown", "Reconciling")
+
+
+def test_a_pod_that_starts_has_no_index_behind() -> None:
+    starting = {name: {"ok": False, "reason": "Reconciling", "message": STARTING} for name in GOOD}
+    status = status_of(Observed((), pods=(pod(starting),)))
+    assert condition(status, "IndexHealthy") == ("Unknown", "Reconciling")
+    status = status_of(Observed((), pods=(pod(GOOD, "", index_behind_seconds=0), pod(starting))))
+    assert condition(status, "IndexHealthy") == ("True", "IndexFollows")
 
 
 def test_the_fit_of_the_tier_stands_between_two_pods_and_not_after_a_change_of_tier() -> None:

@@ -17,7 +17,7 @@ from simplemem_api.resolved import ResolvedStore
 from simplemem_operator.builders import build_children
 from simplemem_operator.builders.podspec import backup_secrets_of, secrets_of
 from simplemem_operator.conditions import Findings
-from simplemem_operator.models.desired import Desired, Images
+from simplemem_operator.models.desired import Desired, Images, Surroundings
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.status import build_status
 
@@ -38,7 +38,7 @@ def templates() -> dict[str, str]:
     found: dict[str, str] = {}
     for store in map(read, STORED):
         hashes = dict.fromkeys({**secrets_of(store), **backup_secrets_of(store)}, "0123456789abcdef")
-        for child in build_children(Desired(store, "u", IMAGES, hashes, "simplemem-system")):
+        for child in build_children(Desired(store, "u", IMAGES, hashes, Surroundings("simplemem-system"))):
             spec = child.get("spec", {})
             template = spec.get("template") or spec.get("jobTemplate", {}).get("spec", {}).get("template")
             if template:

@@ -1,4 +1,4 @@
-"""One builder a kind, pure: `build_<kind>(desired) -> Manifest | None`; the two tuples below list them all."""
+"""One builder a kind, pure: `build_<kind>(desired) -> Manifest | None`; BUILDERS lists them all."""
 
 from __future__ import annotations
 
@@ -39,11 +39,9 @@ BUILDERS: tuple[Builder, ...] = (
     build_pod_disruption_budget,
     build_horizontal_pod_autoscaler,
     build_backup_cron_job,
+    build_service_monitor,
 )
 """In order of application: what others refer to comes first."""
-
-NOT_IN_FORCE: tuple[Builder, ...] = (build_service_monitor,)
-"""Children whose feature this version lacks: their form is fixed by golden pairs, and they are not applied."""
 
 WORKLOADS = frozenset({"Deployment", "StatefulSet"})
 """Kinds that start pods; held back while something that the pods need is missing."""
@@ -52,8 +50,3 @@ WORKLOADS = frozenset({"Deployment", "StatefulSet"})
 def build_children(desired: Desired) -> list[Manifest]:
     """All children that the store should have now, in order of application."""
     return [child for builder in BUILDERS if (child := builder(desired)) is not None]
-
-
-def build_children_not_in_force(desired: Desired) -> list[Manifest]:
-    """Children that the store will have once their features are in force."""
-    return [child for builder in NOT_IN_FORCE if (child := builder(desired)) is not None]

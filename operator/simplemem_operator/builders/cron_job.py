@@ -6,6 +6,7 @@ it needs no more than the store's address and a token.
 
 from __future__ import annotations
 
+from simplemem_api.in_force import backup_in_force
 from simplemem_operator import names
 from simplemem_operator.builders.command_pod import build_command_template
 from simplemem_operator.builders.common import build_object
@@ -25,13 +26,14 @@ RESOURCES = {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": 
 
 
 def build_backup_cron_job(desired: Desired) -> Manifest | None:
-    """Regular copies, one at a time; None where the spec names no target."""
+    """Regular copies, one at a time; None where none are made."""
     store = desired.store
-    if store.backup is None:
+    backup = backup_in_force(store)
+    if backup is None:
         return None
     body = {
         "spec": {
-            "schedule": store.backup.schedule,
+            "schedule": backup.schedule,
             "timeZone": "Etc/UTC",
             "suspend": store.suspend,
             "concurrencyPolicy": "Forbid",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from simplemem_api.resolved import ResolvedGpu
@@ -30,6 +31,12 @@ SPOT_TOLERATIONS = [
 ]
 """Taints of spot nodes on GKE and AKS; EKS puts none."""
 
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+"""Where the nodes stand that a pod prefers."""
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+"""Where those stand that it needs."""
+
 
 def build_embedding_stateful_set(desired: Desired) -> Manifest | None:
     """Pods with one GPU each, as many as the backlog wants (`scaling.py`); None where texts are embedded elsewhere."""
@@ -50,8 +57,8 @@ def build_embedding_stateful_set(desired: Desired) -> Manifest | None:
     container["resources"] = {**resources, "limits": limits}
     pod["nodeSelector"] = {**pod.get("nodeSelector", {}), **gpu.node_selector}
     pod["tolerations"] = [*pod.get("tolerations", []), *gpu.tolerations, *_spot_tolerations(gpu)]
-    affinity = _spot_affinity(gpu)
-    if affinity and "affinity" not in pod:
+    affinity = _with_spot(pod.get("affinity", {}), gpu)
+    if affinity:
         pod["affinity"] = affinity
     body = {
         "spec": {
@@ -86,11 +93,20 @@ def _spot_tolerations(gpu: ResolvedGpu) -> list[dict[str, Any]]:
     return [] if gpu.spot is SpotPolicy.NEVER else copy.deepcopy(SPOT_TOLERATIONS)
 
 
-def _spot_affinity(gpu: ResolvedGpu) -> dict[str, Any]:
-    terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": [value]}]} for key, value in SPOT_LABELS]
+def _with_spot(affinity: Mapping[str, Any], gpu: ResolvedGpu) -> dict[str, Any]:
+    """The user's affinity and the policy on spot nodes, both in force.
+
+    Terms that a node must match are alternatives, so each of the user's is joined with each of the spot nodes'.
+    """
+    spot = [{"key": key, "operator": "In", "values": [value]} for key, value in SPOT_LABELS]
+    node: dict[str, Any] = copy.deepcopy(affinity.get("nodeAffinity", {}))
     if gpu.spot is SpotPolicy.PREFERRED:
-        preferred = [{"weight": 100, "preference": term} for term in terms]
-        return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+        preferred = [{"weight": 100, "preference": {"matchExpressions": [one]}} for one in spot]
+        node[PREFERRED] = [*node.get(PREFERRED, []), *preferred]
     if gpu.spot is SpotPolicy.REQUIRED:
-        return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
-    return {}
+        own = node.get(REQUIRED, {}).get("nodeSelectorTerms") or [{}]
+        joined = [
+            {**term, "matchExpressions": [*term.get("matchExpressions", []), one]} for term in own for one in spot
+        ]
+        node[REQUIRED] = {"nodeSelectorTerms": joined}
+    return {**affinity, "nodeAffinity": node} if node else dict(affinity)

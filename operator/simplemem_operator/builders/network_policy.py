@@ -14,14 +14,15 @@ NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 
 
 def build_network_policy(desired: Desired) -> Manifest:
-    """Admits the allowed namespaces and the operator to the port, and nobody to anything else."""
+    """Admits the allowed namespaces, the operator and who scrapes to the port, and nobody to anything else."""
     store = desired.store
     namespaces = sorted({*store.access.allowed_namespaces})
-    if desired.operator_namespace is not None:
-        namespaces = sorted({*namespaces, desired.operator_namespace})
+    if desired.surroundings.operator_namespace is not None:
+        namespaces = sorted({*namespaces, desired.surroundings.operator_namespace})
     sources: list[dict[str, Any]] = [
         {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: namespace}}} for namespace in namespaces
     ]
+    sources += desired.surroundings.scrapers
     ingress = [{"from": sources, "ports": [_port(PORT)]}] if sources else []
     own = {"app.kubernetes.io/name": labels.NAME, labels.INSTANCE_LABEL: store.name}
     ports = [PORT] if store.embedding.gpu is not None or store.backup is not None else []

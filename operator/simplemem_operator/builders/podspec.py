@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from simplemem_api.in_force import backup_in_force
 from simplemem_api.resolved import ResolvedStore, StorageKind
 from simplemem_operator import labels, names
 from simplemem_operator.builders.config_map import render_store
@@ -37,6 +38,9 @@ WRITING_ROLES = frozenset({"all", "ingest"})
 
 BUCKET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 """Keys of a Secret with the credentials of a bucket."""
+
+CLOUD_KEY = "LANCEDB_API_KEY"
+"""Key of a Secret, and variable, with what LanceDB Cloud knows the store by."""
 
 BACKUP_PREFIX = "SIMPLEMEM_BACKUP_"
 """Begins the names of the variables with the credentials of the copies."""
@@ -93,6 +97,9 @@ def secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
     wanted: dict[str, tuple[str, ...]] = {}
     if store.storage.s3 is not None and store.storage.s3.credentials_secret_name:
         wanted[store.storage.s3.credentials_secret_name] = BUCKET_KEYS
+    if store.storage.lance_db_cloud is not None:
+        name = store.storage.lance_db_cloud.api_key_secret_name
+        wanted[name] = (*wanted.get(name, ()), CLOUD_KEY)
     if store.redis is not None and store.redis.url_secret_name:
         name = store.redis.url_secret_name
         wanted[name] = (*wanted.get(name, ()), REDIS_URL)
@@ -108,9 +115,10 @@ def secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
 
 def backup_secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
     """Secrets that only the copies need, with the keys that each must have; pods run without."""
-    if store.backup is None or not store.backup.s3.credentials_secret_name:
+    backup = backup_in_force(store)
+    if backup is None or not backup.s3.credentials_secret_name:
         return {}
-    return {store.backup.s3.credentials_secret_name: BUCKET_KEYS}
+    return {backup.s3.credentials_secret_name: BUCKET_KEYS}
 
 
 def _container(desired: Desired, role: str) -> Manifest:
@@ -178,9 +186,21 @@ def _environment(store: ResolvedStore, role: str) -> list[dict[str, Any]]:
             {"name": key, "valueFrom": {"secretKeyRef": {"name": s3.credentials_secret_name, "key": key}}}
             for key in BUCKET_KEYS
         ]
+    env += _cloud_environment(store)
     if role in WRITING_ROLES:
         env += _backup_environment(store)
     return [*env, *_redis_environment(store)]
+
+
+def _cloud_environment(store: ResolvedStore) -> list[dict[str, Any]]:
+    cloud = store.storage.lance_db_cloud
+    if cloud is None:
+        return []
+    source = {"secretKeyRef": {"name": cloud.api_key_secret_name, "key": CLOUD_KEY}}
+    return [
+        {"name": CLOUD_KEY, "valueFrom": source},
+        *([{"name": "LANCEDB_HOST", "value": cloud.endpoint}] if cloud.endpoint else []),
+    ]
 
 
 def _backup_environment(store: ResolvedStore) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ def register(  # noqa: PLR0917 - what lives as long as the process
         await probes.start(config.port)
         tasks.append(asyncio.create_task(loops.beat(), name="heartbeat"))
         loop = asyncio.get_running_loop()
-        caches.start(build_listener(loop, loops, secrets))
+        caches.start(build_listener(loop, loops, secrets, config.ignored_namespaces))
         await loop.run_in_executor(None, caches.wait, SYNC_SECONDS)
 
     async def cleanup(**_: Any) -> None:

@@ -15,6 +15,7 @@ import kopf
 from simplemem_api.memorystore import GROUP, PLURAL, VERSION
 from simplemem_operator import names
 from simplemem_operator.caches import Caches
+from simplemem_operator.config import Config
 from simplemem_operator.informer import Listener
 from simplemem_operator.kinds import PODS, SECRETS, STORES, Kind
 from simplemem_operator.loops import StoreLoops
@@ -22,8 +23,9 @@ from simplemem_operator.object_cache import Key
 from simplemem_operator.secret_index import SecretIndex
 
 
-def register(
+def register(  # noqa: PLR0917 - what an event is told to
     registry: kopf.OperatorRegistry,
+    config: Config,
     caches: Caches,
     loops: StoreLoops,
     secrets: SecretIndex,
@@ -34,24 +36,36 @@ def register(
     async def store_event(*, event: kopf.RawEvent, **_: Any) -> None:
         found = event["object"]
         key = (found["metadata"]["namespace"], found["metadata"]["name"])
-        if event["type"] == "DELETED":
+        if key[0] in config.ignored_namespaces:
+            # Known all the same: it may keep its data where a deleted store of ours did.
+            if event["type"] == "DELETED":
+                caches.drop(STORES, found)
+            else:
+                caches.put(STORES, found)
+        elif event["type"] == "DELETED":
             caches.bury(found)
             secrets.forget(key)
             loops.forget(key)
             forget(key)
             # Its data may be to go, too.
             loops.wake(key)
-        elif caches.put(STORES, found):
+        else:
+            # Even where the answer to a write of ours has told it all before.
             secrets.remember(key, found.get("spec") or {})
-            loops.wake(key)
+            if caches.put(STORES, found):
+                loops.wake(key)
 
     kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, id="store")(store_event)
 
 
-def build_listener(loop: asyncio.AbstractEventLoop, loops: StoreLoops, secrets: SecretIndex) -> Listener:
+def build_listener(
+    loop: asyncio.AbstractEventLoop, loops: StoreLoops, secrets: SecretIndex, ignored_namespaces: frozenset[str]
+) -> Listener:
     """What the informers call, in their threads, when something changed."""
 
     def wake(kind: Kind, owner: Key, name: str) -> None:
+        if owner[0] in ignored_namespaces:
+            return
         if kind is SECRETS:
             for key in secrets.users_of(owner[0], name):
                 loops.wake_known(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,28 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True)
+class Monitors:
+    """How Prometheus is to find the pods that answer questions."""
+
+    interval: str
+    """How often it asks them, as Prometheus spells it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the Prometheus selects monitors by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the cluster has beside the stores that their children must know of."""
+
+    operator_namespace: str | None = None
+    """Where the operator itself runs, so that it may reach the pods; None: outside the cluster."""
+    scrapers: Sequence[Manifest] = ()
+    """Who scrapes the pods of all stores, as peers of a NetworkPolicy."""
+    monitors: Monitors | None = None
+    """How each store's ServiceMonitor is; None: stores have none."""
+
+
+@dataclass(frozen=True, slots=True)
 class MachineCost:
     """What a store's machines and storage have cost in a month."""
 
@@ -53,8 +75,8 @@ class Desired:
     """What the pods run."""
     secret_hashes: Mapping[str, str] = field(default_factory=dict)
     """Hash of the data of each Secret that the pods read, by name."""
-    operator_namespace: str | None = None
-    """Where the operator itself runs, so that it may reach the pods; None: outside the cluster."""
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    """What else the cluster has."""
     scale: EmbeddingScale | None = None
     """Number of embedding pods; None: the fewest that the spec allows."""
     machine_cost: MachineCost | None = None
