@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from artifact_hub import render_chart
+
+from charts.artifact_hub import render_chart
+from docs.generators.output import write_outputs
 
 CHART = Path(__file__).resolve().parent / "simplemem-operator"
 HEAD = """# simplemem-operator
@@ -121,18 +123,10 @@ def _default(values: dict[str, Any], path: str) -> str:
     return json.dumps(node)
 
 
-def main() -> int:
-    """Write what differs; with --check only say so and return 1."""
-    wanted = {CHART / "README.md": render_readme(), CHART / "Chart.yaml": render_chart(CHART)}
-    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
-    for path in stale:
-        if "--check" in sys.argv[1:]:
-            name = path.relative_to(CHART.parents[1])
-            print(f"stale, run `make generate`: {name}")  # noqa: T201 - a command's output
-        else:
-            path.write_text(wanted[path])
-    return 1 if stale and "--check" in sys.argv[1:] else 0
+def outputs() -> dict[Path, str]:
+    """Every generated file with its content."""
+    return {CHART / "README.md": render_readme(), CHART / "Chart.yaml": render_chart(CHART)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_outputs(outputs(), "--check" in sys.argv[1:]))

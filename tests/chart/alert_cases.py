@@ -30,6 +30,8 @@ class Case:
     severity: str = "critical"
     healthy: dict[str, str] = field(default_factory=dict)
     """Values by series under which it is silent at `fires_at`."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What it says at `fires_at`, without its link; where empty, that is not checked."""
     step: str = "30s"
     """From one value, and one look at the rules, to the next."""
 
@@ -69,6 +71,23 @@ def on_condition(
     return Case(alert, bad, *after, severity=severity, healthy={healthy: STAYS}, step=step)
 
 
+def expiring(alert: str, metric: str, about: dict[str, str], *, says: list[tuple[str, str]]) -> list[Case]:
+    """An alert on what expires: soon, from a day of silence on, and minutes ago; silent where it lasts."""
+    series, labels = of_store(metric, **about), {**STORE, **about}
+    soon, gone = ({"summary": summary, "description": text} for summary, text in says)
+    lasts = {series: f"{366 * DAY}x{LONG}"}
+    days = 7 if "token" in about else 14
+    return [
+        Case(
+            alert, {series: f"{(days + 1) * DAY}x{LONG}"}, "23h30m", "26h", labels, "warning", lasts,
+            annotations=soon, step="30m",
+        ),
+        Case(alert, {series: f"60x{LONG}"}, "4m", "6m", labels, "warning", lasts, annotations=gone),
+    ]  # fmt: skip
+
+
+DAY = 86_400
+"""In seconds."""
 LAST_BACKUP = 'simplemem_operator_store_last_backup_timestamp_seconds{namespace="team-a",name="notes"}'
 STAYS, GROWS = f"1x{LONG}", f"0+1x{LONG}"
 
@@ -82,6 +101,7 @@ CASES = [
     on_condition("SimpleMemEmbeddingFailing", "EmbeddingReady", ("4m", "6m"), good="ModelLoading"),
     on_condition("SimpleMemWritePathStale", "WritePathHealthy", ("30s", "2m")),
     on_condition("SimpleMemIngestFailing", "IngestHealthy", ("4m", "6m")),
+    on_condition("SimpleMemPlanNearlyFull", "WithinPlan", ("4m", "6m"), severity="warning"),
     on_condition("SimpleMemBackupFailed", "BackupSucceeded", ("4m", "6m")),
     on_condition("SimpleMemBudgetExceeded", "WithinBudget", ("4m", "6m"), severity="warning"),
     on_condition("SimpleMemTierDoesNotFit", "TierFits", ("23h", "25h"), severity="info", step="15m"),
@@ -134,6 +154,41 @@ CASES = [
         {LAST_BACKUP: STAYS},
         "49h", "51h", severity="warning", step="30m",
         healthy={LAST_BACKUP: "0+1800x120"},
+    ),
+    *expiring(
+        "SimpleMemTokenExpires", "simplemem_token_expiry_timestamp_seconds", {"token": "ci"},
+        says=[
+            (
+                "Token ci of team-a/notes expires soon.",
+                "It expires in 6d 22h 0m 0s; from then on whoever sends it is answered 401 TokenExpired.",
+            ),
+            (
+                "Token ci of team-a/notes has expired.",
+                "It expired 5m 0s ago; whoever still sends it is answered 401 TokenExpired.",
+            ),
+        ],
+    ),
+    *expiring(
+        "SimpleMemCertificateExpires", "simplemem_certificate_expiry_timestamp_seconds",
+        {"endpoint": "minio.example:9000"},
+        says=[
+            (
+                "The certificate of minio.example:9000, which team-a/notes uses, expires soon.",
+                "It expires in 13d 22h 0m 0s; from then on whoever checks it refuses the connection.",
+            ),
+            (
+                "The certificate of minio.example:9000, which team-a/notes uses, has expired.",
+                "It expired 5m 0s ago; whoever checks it refuses the connection.",
+            ),
+        ],
+    ),
+    Case(
+        "SimpleMemBackupMissing", {condition("BackupSucceeded", "Unknown", "NoBackupYet"): STAYS},
+        "49h", "51h", severity="warning", step="30m",
+        healthy={
+            condition("BackupSucceeded", "Unknown", "Suspended"): STAYS,
+            condition("BackupSucceeded", "True", "BackedUp"): STAYS,
+        },
     ),
     Case(
         "SimpleMemErrorBudgetBurnsFast", {condition("Ready", "False", "PodsFailing"): STAYS}, "3m", "12m",

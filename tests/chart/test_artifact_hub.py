@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import tomllib
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
+from charts import artifact_hub
 from simplemem_api.load import load_store
 from tests.support.chart import CHART, ROOT, template
 
@@ -21,17 +20,6 @@ KINDS = {"added", "changed", "deprecated", "removed", "fixed", "security"}
 
 def shown(name: str) -> Any:
     return yaml.safe_load(META["annotations"][f"artifacthub.io/{name}"])
-
-
-@pytest.fixture(scope="module")
-def made() -> ModuleType:
-    """The module that makes the annotations; a file beside the chart, in no package."""
-    spec = importlib.util.spec_from_file_location("artifact_hub", ROOT / "charts" / "artifact_hub.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_images_are_those_that_a_release_runs() -> None:
@@ -57,40 +45,40 @@ def test_the_crds_are_those_that_a_release_installs() -> None:
     assert len(tiers) == len(set(tiers))
 
 
-def test_the_changes_are_those_of_the_newest_part_of_the_changelog(made: ModuleType) -> None:
+def test_the_changes_are_those_of_the_newest_part_of_the_changelog() -> None:
     text = (ROOT / "CHANGELOG.md").read_text()
     newest = re.split(r"^## ", text, flags=re.MULTILINE)[1]
     assert len(shown("changes")) == len(re.findall(r"^- ", newest, flags=re.MULTILINE))
     for change in shown("changes"):
         assert change["kind"] in KINDS
-        assert 0 < len(change["description"]) <= made.DESCRIPTION_CHARACTERS + len(" ...")
+        assert 0 < len(change["description"]) <= artifact_hub.DESCRIPTION_CHARACTERS + len(" ...")
 
 
-def test_a_change_is_cut_at_a_sentence(made: ModuleType) -> None:
+def test_a_change_is_cut_at_a_sentence() -> None:
     text = (
         "# Changelog\n\n## Unreleased\n\n### Bug fixes\n\n- One.\n- Two goes\n  on. "
         + "word " * 50
         + "\n\n## 0.1.0\n- Old.\n"
     )
-    assert made.changes(text) == [
+    assert artifact_hub.changes(text) == [
         {"kind": "fixed", "description": "One."},
         {"kind": "fixed", "description": "Two goes on."},
     ]
-    (long,) = made.changes("## Unreleased\n### Security fixes\n- " + "word " * 50)
+    (long,) = artifact_hub.changes("## Unreleased\n### Security fixes\n- " + "word " * 50)
     assert long["kind"] == "security"
     assert long["description"].endswith("word ...")
 
 
-def test_a_heading_that_means_no_kind_is_named(made: ModuleType) -> None:
+def test_a_heading_that_means_no_kind_is_named() -> None:
     with pytest.raises(
         ValueError, match=r"heading 'Chores' must be one of Backwards-incompatible changes, New features"
     ):
-        made.changes("## Unreleased\n\n### Chores\n\n- Swept.\n")
+        artifact_hub.changes("## Unreleased\n\n### Chores\n\n- Swept.\n")
 
 
 @pytest.mark.parametrize(("version", "is_early"), [("0.1.0", True), ("1.0.0-rc.1", True), ("1.0.0", False)])
-def test_a_version_is_early_until_it_promises_something(made: ModuleType, version: str, is_early: bool) -> None:
-    assert made._is_prerelease(version) is is_early
+def test_a_version_is_early_until_it_promises_something(version: str, is_early: bool) -> None:
+    assert artifact_hub._is_prerelease(version) is is_early
 
 
 def test_the_licence_and_the_links_are_the_project_s() -> None:

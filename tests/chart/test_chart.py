@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,8 +40,8 @@ def test_lint_finds_nothing() -> None:
 
 def test_the_default_values_give_the_whole_operator() -> None:
     assert kinds() == [
-        "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Deployment", "NetworkPolicy", "Service",
-        "ServiceAccount",
+        "ClusterRole", "ClusterRole", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Deployment",
+        "NetworkPolicy", "Service", "ServiceAccount",
     ]  # fmt: skip
 
 
@@ -61,6 +65,13 @@ def test_named_namespaces_get_roles_instead_of_a_cluster_role() -> None:
     assert "ClusterRole" not in found
     assert (found.count("Role"), found.count("RoleBinding")) == (2, 2)
     assert "--namespace=team-a" in container("watchNamespaces={team-a,team-b}")["args"]
+
+
+def test_namespaces_of_other_operators_are_left_out_of_all_and_only_of_all() -> None:
+    assert "--ignore-namespace=team-a" in container("ignoreNamespaces={team-a}")["args"]
+    args = container("ignoreNamespaces={team-a}", "watchNamespaces={team-b}")["args"]
+    assert "--namespace=team-b" in args
+    assert "--ignore-namespace=team-a" not in args
 
 
 def test_a_selector_of_stores_reaches_the_operator() -> None:
@@ -108,6 +119,7 @@ def test_a_service_monitor_is_made_when_asked_for() -> None:
         ("logLevel=LOUD", "logLevel"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("watchNamespaces={Team}", "watchNamespaces"),
+        ("ignoreNamespaces={Team}", "ignoreNamespaces"),
         ("replicas=2", "replicas"),
         ("serviceImage.digest=latest", "digest"),
     ],
@@ -124,10 +136,70 @@ def test_a_service_account_of_ones_own_needs_its_name() -> None:
     assert "ServiceAccount" not in kinds("serviceAccount.create=false", "serviceAccount.name=mine")
 
 
-def test_the_notes_hold_a_store_that_reads() -> None:
-    notes = (CHART / "templates" / "NOTES.txt").read_text()
-    text = notes.split("<<'YAML'\n", 1)[1].split("  YAML\n", 1)[0]
+@pytest.fixture
+def notes(tmp_path: Path) -> Callable[..., str]:
+    """What helm says after an installation; it tells it to a cluster only, so here by way of an object."""
+    chart = Path(shutil.copytree(CHART, tmp_path / CHART.name))
+    shutil.move(chart / "templates" / "NOTES.txt", chart / "NOTES.txt")
+    shown = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes"}, "data": {"notes": "HERE"}}
+    text = yaml.safe_dump(shown).replace("HERE", '{{ tpl (.Files.Get "NOTES.txt") . | toJson }}')
+    (chart / "templates" / "notes.yaml").write_text(text)
+
+    def render(*sets: str) -> str:
+        flags = [part for value in sets for part in ("--set", value)]
+        place = ("-n", "ops", "--kube-version", "1.35.4", "--show-only", "templates/notes.yaml")
+        done = helm("template", "mem", str(chart), *place, *flags)
+        assert done.returncode == 0, done.stderr
+        return str(yaml.safe_load(done.stdout)["data"]["notes"])
+
+    return render
+
+
+def test_the_notes_hold_a_store_that_reads(notes: Callable[..., str]) -> None:
+    text = notes().split("<<'YAML'\n", 1)[1].split("  YAML\n", 1)[0]
     assert load_store(text).spec.tier == "Minimal"
+
+
+def test_the_notes_make_a_store_that_the_operator_looks_after(notes: Callable[..., str]) -> None:
+    assert "kubectl apply -f -" in notes()
+    assert "helm test mem -n ops --logs" in notes()
+    there = notes("watchNamespaces={team-a,team-b}")
+    assert "kubectl apply -n team-a -f -" in there
+    assert "wait -n team-a --for" in there
+    assert "kubectl apply -n ops -f -" in notes("scope=Namespaced")
+    assert 'match "region=east"' in notes("storeSelector=region=east")
+    assert "to others: team-c" in notes("ignoreNamespaces={team-c}")
+
+
+def test_stores_are_scraped_in_one_way_only() -> None:
+    both = ("--set", "monitoring.podMonitor.enabled=true,monitoring.serviceMonitors.enabled=true")
+    done = helm("template", "mem", str(CHART), "--kube-version", "1.35.4", *both)
+    assert "one must be false" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"minReplicas": 2, "maxReplicas": 3}, "keda.prometheus is empty"),
+        ({"minReplicas": 3, "maxReplicas": 2}, "product has maxReplicas 2; it must be at least minReplicas, 3"),
+    ],
+)
+def test_what_keda_cannot_do_is_said(values: dict[str, int], words: str) -> None:
+    keda = {"prometheus": "http://p" if values["maxReplicas"] < 3 else "", "stores": [{"name": "product", **values}]}
+    done = helm("template", "mem", str(CHART), "--kube-version", "1.35.4", "--set-json", f"keda={json.dumps(keda)}")
+    assert words in done.stderr
+
+
+def test_the_chart_can_be_a_part_of_another(tmp_path: Path) -> None:
+    (tmp_path / "charts").mkdir()
+    shutil.copytree(CHART, tmp_path / "charts" / CHART.name)
+    dependency = {"name": CHART.name, "version": "0.1.0", "condition": f"{CHART.name}.enabled"}
+    about = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [dependency]}
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(about))
+    for is_enabled in (True, False):
+        flags = ("--set", f"{CHART.name}.enabled={str(is_enabled).lower()}", "--kube-version", "1.35.4")
+        done = helm("template", "mem", str(tmp_path), *flags)
+        assert (done.returncode, "kind: Deployment" in done.stdout) == (0, is_enabled), done.stderr
 
 
 def test_a_helm_test_is_made_of_hooks_and_may_touch_its_own_store_only() -> None:
@@ -137,6 +209,7 @@ def test_a_helm_test_is_made_of_hooks_and_may_touch_its_own_store_only() -> None
     assert [(rule["verbs"], rule.get("resourceNames")) for rule in rules] == [
         (["create"], None),
         (["get", "delete"], ["mem-test"]),
+        (["get"], ["mem-test-data"]),
     ]
     assert not [document for document in template("tests.enabled=false") if is_hook(document)]
 

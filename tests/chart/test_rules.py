@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,17 @@ def firing(case: Case, at: str, *, expected: bool) -> dict[str, Any]:
     }
 
 
+@cache
+def links() -> dict[str, str]:
+    return {rule["alert"]: rule["annotations"]["runbook_url"] for rule in alerts()}
+
+
+def saying(case: Case, annotations: dict[str, str]) -> list[dict[str, Any]]:
+    labels = {**case.labels, "severity": case.severity}
+    expected = {"exp_labels": labels, "exp_annotations": {**annotations, "runbook_url": links()[case.alert]}}
+    return [{"eval_time": case.fires_at, "alertname": case.alert, "exp_alerts": [expected]}]
+
+
 def scenario(name: str, case: Case, series: dict[str, str], checks: list[dict[str, Any]]) -> dict[str, Any]:
     rows = [{"series": key, "values": values} for key, values in series.items()]
     return {"name": name, "interval": case.step, "input_series": rows, "promql_expr_test": checks}
@@ -63,21 +75,42 @@ def test_the_rules_are_valid(rules_file: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def judge(rules_file: Path, step: str, tests: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
+    path = rules_file.with_name(f"cases-{step}.yaml")
+    # Alerts read what others record; at long steps a record of the step before has lapsed.
+    order = [group["name"] for group in rule_groups()]
+    head = {"rule_files": [rules_file.name], "evaluation_interval": step, "group_eval_order": order}
+    path.write_text(yaml.safe_dump({**head, "tests": tests}))
+    return promtool("test", "rules", path)
+
+
 def test_every_alert_fires_in_time_and_stays_silent_while_all_is_well(rules_file: Path) -> None:
     for step in {case.step for case in CASES}:
         tests = []
         for case in (case for case in CASES if case.step == step):
             checks = [firing(case, case.silent_at, expected=False), firing(case, case.fires_at, expected=True)]
-            tests.append(scenario(f"{case.alert} fires", case, case.fires, checks))
+            says = saying(case, case.annotations) if case.annotations else []
+            tests.append(scenario(f"{case.alert} fires", case, case.fires, checks) | {"alert_rule_test": says})
             checks = [firing(case, case.fires_at, expected=False)]
             tests.append(scenario(f"{case.alert} stays silent", case, case.healthy, checks))
-        path = rules_file.with_name(f"cases-{step}.yaml")
-        # Alerts read what others record; at long steps a record of the step before has lapsed.
-        order = [group["name"] for group in rule_groups()]
-        head = {"rule_files": [rules_file.name], "evaluation_interval": step, "group_eval_order": order}
-        path.write_text(yaml.safe_dump({**head, "tests": tests}))
-        done = promtool("test", "rules", path)
+        done = judge(rules_file, step, tests)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_can_say_what_it_has_to(rules_file: Path) -> None:
+    said: list[tuple[str, str]] = []
+    for step in {case.step for case in CASES}:
+        # What none of them says, so that promtool repeats what they do.
+        cases = [case for case in CASES if case.step == step]
+        tests = [
+            scenario(case.alert, case, case.fires, []) | {"alert_rule_test": saying(case, {"summary": ""})}
+            for case in cases
+        ]
+        done = judge(rules_file, step, tests)
+        for found in (done.stdout + done.stderr).split("got:[")[1:]:
+            said += re.findall(r'Labels:\{alertname="(\w+)".*\n\s*Annotations:(\{.*\})', found.split("exp:[")[0])
+    assert sorted(alert for alert, _ in said) == sorted(case.alert for case in CASES)
+    assert [text for _, text in said if "error expanding" in text or "<no value>" in text] == []
 
 
 def test_every_alert_has_a_case() -> None:
@@ -125,12 +158,16 @@ def test_values_reach_the_rules() -> None:
     groups = rule_groups(
         "resyncSeconds=1200",
         "monitoring.rules.queueSeconds=90",
+        "monitoring.rules.tokenDays=3",
+        "monitoring.rules.certificateDays=0",
         "monitoring.rules.disabled={SimpleMemTierDoesNotFit}",
         "monitoring.rules.alertLabels.team=memory",
         "monitoring.rules.objectives.searchSeconds=0.05",
     )
     found = {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
     assert "> 90" in found["SimpleMemQueueOld"]["expr"]
+    assert found["SimpleMemTokenExpires"]["expr"].endswith("< 259200")
+    assert found["SimpleMemCertificateExpires"]["expr"].endswith("< 0")
     assert "[3600s]" in found["SimpleMemOperatorStalled"]["expr"]
     assert "SimpleMemTierDoesNotFit" not in found
     assert {rule["labels"]["team"] for rule in found.values()} == {"memory"}

@@ -79,7 +79,7 @@ def test_the_schema_knows_no_value_that_the_chart_lacks() -> None:
     def properties(node: dict[str, Any], values: dict[str, Any], at: str = "") -> Iterator[str]:
         for name, child in followed(node).get("properties", {}).items():
             path = f"{at}{name}"
-            if path == "global" or at.rstrip(".") in WHOLE or at.startswith("prices."):
+            if path in {"global", "enabled"} or at.rstrip(".") in WHOLE or at.startswith("prices."):
                 continue
             if name not in values:
                 yield path
@@ -113,6 +113,7 @@ def test_no_object_takes_a_field_that_it_does_not_know() -> None:
         ("securityContext.readOnlyRootFileSystem=true", ("securityContext", "readOnlyRootFileSystem")),
         ("tolerations[0].effects=NoSchedule", ("tolerations/0", "effects")),
         ("resources.limits.memory=512MB", ("resources/limits/memory", "does not match pattern")),
+        ("keda.stores[0].name=product,keda.stores[0].minReplicas=2", ("keda/stores/0", "maxReplicas")),
         ("imageRegistry=https://registry.example.com", ("imageRegistry", "does not match pattern")),
         ("imagePullSecrets={mirror}", ("imagePullSecrets/0", "want object")),
         ("scope=Namespace", ("scope", "'Cluster', 'Namespaced'")),
@@ -135,6 +136,6 @@ def test_helm_names_the_value_and_what_must_hold(value: str, words: tuple[str, .
 
 def test_what_is_generated_is_fresh() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "charts" / "generate.py"), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "charts.generate", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "")

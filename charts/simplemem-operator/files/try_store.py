@@ -21,6 +21,8 @@ READY_SECONDS = 270
 """How long the store may take to become Ready; an image has to be pulled."""
 REMOVED_SECONDS = 60
 """How long its removal may take."""
+MARK = "simplemem.io/made-by"
+"""Label by which the test knows a store of its own: it removes no other."""
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "3Gi"}}
 
 
@@ -91,19 +93,36 @@ def remove(url: str) -> None:
         time.sleep(1)
 
 
+def clear(namespace: str, name: str, url: str) -> None:
+    """Remove what a test that was cut off has left; ends the test where store or volume is somebody else's."""
+    status, found = ask("GET", url)
+    if status == 200 and found["metadata"].get("labels", {}).get(MARK) != "helm-test":
+        sys.exit(f"MemoryStore {namespace}/{name} is not of this test, which would delete it: give it another name")
+    remove(url)
+    volume = f"{API}/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}-data"
+    deadline = time.monotonic() + REMOVED_SECONDS
+    # The volume of a store goes a moment after it.
+    while (status := ask("GET", volume)[0]) != 404:
+        if status != 200 or time.monotonic() > deadline:
+            sys.exit(
+                f"PersistentVolumeClaim {namespace}/{name}-data must not be there (status {status}): the test's store "
+                "would take it up and delete it; it is an earlier store's, so keep its data elsewhere or delete it"
+            )
+        time.sleep(1)
+
+
 def main() -> None:
     """The test."""
     namespace, name, labels = sys.argv[1:]
     stores = f"{API}/apis/simplemem.io/v1alpha1/namespaces/{namespace}/memorystores"
     own = f"{stores}/{name}"
-    # What a test that was cut off has left.
-    remove(own)
+    clear(namespace, name, own)
     spec = {
         "tier": "Minimal",
         "storage": {"pvc": {"size": "1Gi"}, "deletionPolicy": "Delete"},
         "pods": {"resources": SMALL},
     }
-    metadata = {"name": name, "namespace": namespace, "labels": json.loads(labels)}
+    metadata = {"name": name, "namespace": namespace, "labels": {**json.loads(labels), MARK: "helm-test"}}
     expect(201, "POST", stores, {"apiVersion": "simplemem.io/v1alpha1", "kind": "MemoryStore"}
            | {"metadata": metadata, "spec": spec})  # fmt: skip
     try:
