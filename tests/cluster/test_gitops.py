@@ -14,7 +14,10 @@ import pytest
 
 from tests.cluster.conftest import Space, eventually
 from tests.cluster.test_lifecycle import versions
+from tests.harness import flux
 from tests.harness.control_plane import ControlPlane
+from tests.harness.errors import HarnessError
+from tests.harness.foreign_crds import KEDA, PROMETHEUS_OPERATOR
 from tests.harness.operator import Operator
 from tests.support.chart import documents, with_values
 
@@ -22,8 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = sorted((ROOT / "manifests").glob("*.yaml"), key=lambda path: path.stem)
 GOLDEN = ROOT / "tests" / "chart" / "golden"
 VALUES = sorted(path.name.removesuffix(".values.yaml") for path in GOLDEN.glob("*.values.yaml"))
-FOREIGN = "monitoring.coreos.com/v1"
-"""Group of kinds that this server does not know."""
+FLUX = sorted((ROOT / "manifests" / "flux").glob("*.yaml"))
 SERVER_SIDE = ("apply", "--server-side", "--field-manager=argocd-controller")
 
 
@@ -84,20 +86,20 @@ def test_a_sample_that_a_client_merges_again_changes_nothing(bare_space: Space) 
 
 
 @pytest.fixture(scope="module")
-def homes(bare_plane: ControlPlane) -> ControlPlane:
-    """A control plane with the namespaces that the sets of values name."""
-    for name in ("simplemem-system", "team-a", "team-b"):
-        if not bare_plane.kubectl("get", "namespace", name, "--ignore-not-found"):
-            bare_plane.kubectl("create", "namespace", name)
-    return bare_plane
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane with the namespaces that the sets of values name, and the kinds of other projects."""
+    with ControlPlane(tmp_path_factory.mktemp("homes")) as plane:
+        for name in ("simplemem-system", "team-a", "team-b"):
+            plane.kubectl("create", "namespace", name)
+        PROMETHEUS_OPERATOR.install(plane)
+        KEDA.install(plane)
+        yield plane
 
 
 @pytest.mark.parametrize("name", VALUES)
 def test_the_server_takes_every_object_of_the_chart_as_it_is(homes: ControlPlane, name: str) -> None:
     """Strictly: a field that the server does not know is an error, where it would be dropped otherwise."""
-    rendered = [
-        document for document in with_values(GOLDEN / f"{name}.values.yaml") if document["apiVersion"] != FOREIGN
-    ]
+    rendered = with_values(GOLDEN / f"{name}.values.yaml")
     found = [document for document in rendered if document["kind"] != "Pod"]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": found})
     flags = (*SERVER_SIDE, "--validate=strict", "--force-conflicts", "-o", "json", "-f", "-")
@@ -125,3 +127,30 @@ def test_the_crd_that_is_applied_again_changes_nothing(homes: ControlPlane) -> N
         return str(json.loads(text)["metadata"]["resourceVersion"])
 
     eventually(lambda: applied() == applied())
+
+
+@pytest.fixture(scope="module")
+def flux_homes(homes: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> ControlPlane:
+    """A control plane that knows Flux's kinds."""
+    try:
+        flux.download()
+    except HarnessError as error:
+        pytest.skip(f"the modules of Flux cannot be downloaded: {error}")
+    flux.install_crds(homes, tmp_path_factory.mktemp("flux"))
+    homes.kubectl("create", "namespace", "flux-system")
+    return homes
+
+
+@pytest.mark.parametrize("sample", FLUX, ids=lambda sample: sample.stem)
+def test_the_server_takes_every_field_of_a_sample_for_flux(flux_homes: ControlPlane, sample: Path) -> None:
+    flags = (*SERVER_SIDE, "--validate=strict", "-o", "json", "-f", "-")
+    found = documents(sample.read_text())
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": found})
+    items = json.loads(flux_homes.kubectl(*flags, stdin=text))["items"]
+    assert [item["kind"] for item in items] == [document["kind"] for document in found]
+    # Nothing is dropped in silence.
+    for document in found:
+        if document["kind"] != "Namespace":
+            document["spec"]["intervall"] = "1m"
+            with pytest.raises(HarnessError, match="intervall"):
+                flux_homes.kubectl(*flags, stdin=json.dumps(document))
