@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -130,3 +131,25 @@ def test_the_scale_subresource_sets_the_number_and_nobody_takes_it_back(town: Sp
     eventually(lambda: answering() == 0, within=30)
     town.patch("smem", "notes", {"spec": {"suspend": False}})
     eventually(lambda: answering() == 5, within=30)
+
+
+def test_a_store_with_an_autoscaler_wakes_with_the_fewest_pods(town: Space) -> None:
+    town.secret("bucket-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    scaled: dict[str, Any] = {
+        "tier": "CostEffective",
+        "storage": {"s3": {"bucket": "memories", "credentialsSecretName": "bucket-keys"}},
+        "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
+    }
+
+    def pods() -> int:
+        found = town.get("deployment", "notes-retrieval")
+        return int(found["spec"]["replicas"]) if found else -1
+
+    # Asleep from the first day on: nothing has ever said a number.
+    town.store(**scaled, suspend=True)
+    eventually(lambda: town.ready().get("reason") == "Suspended", within=30)
+    for _ in range(2):
+        town.patch("smem", "notes", {"spec": {"suspend": False}})
+        eventually(lambda: town.ready().get("status") == "True" and pods() == 2, within=60)
+        town.patch("smem", "notes", {"spec": {"suspend": True}})
+        eventually(lambda: pods() == 0, within=30)

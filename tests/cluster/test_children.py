@@ -223,11 +223,28 @@ def test_a_condition_of_another_writer_survives(space: Space) -> None:
     assert space.condition("Audited")["status"] == "True"
 
 
-def test_what_is_not_in_force_is_said(space: Space) -> None:
-    cloud = {"lanceDBCloud": {"uri": "db://x", "apiKeySecretName": "k"}}
-    space.store(tier="Enterprise", storage=cloud)
+def test_a_store_on_lancedb_cloud_names_what_it_lacks_and_then_runs(space: Space) -> None:
+    cloud = {"uri": "db://x", "apiKeySecretName": "k", "plan": "Growth"}
+    space.secret("k", OTHER="x")
+    space.store(tier="Enterprise", storage={"lanceDBCloud": cloud})
+    eventually(lambda: "'LANCEDB_API_KEY'" in space.ready().get("message", ""))
+    space.secret("k", LANCEDB_API_KEY="x")
     eventually(lambda: space.ready().get("reason") == "NotInForce")
-    assert "storage.lanceDBCloud" in space.ready()["message"]
+    assert "storage.lanceDBCloud.journal is missing" in space.ready()["message"]
+    assert space.get("deployment", "notes-ingest") is None
+    journal = {"bucket": "journals", "credentialsSecretName": "b"}
+    space.patch("smem", "notes", {"spec": {"storage": {"lanceDBCloud": {"journal": journal}}}})
+    eventually(lambda: space.ready().get("reason") == "SecretMissing")
+    space.secret("b", **KEYS)
+    for name in ("notes-retrieval", "notes-ingest"):
+        eventually(lambda name=name: space.get("deployment", name))  # type: ignore[misc]
+        deployment = space.get("deployment", name)
+        assert deployment is not None
+        container = deployment["spec"]["template"]["spec"]["containers"][0]
+        env = {entry["name"]: entry.get("valueFrom") for entry in container["env"]}
+        assert env["LANCEDB_API_KEY"] == {"secretKeyRef": {"name": "k", "key": "LANCEDB_API_KEY"}}
+        assert env["AWS_ACCESS_KEY_ID"] == {"secretKeyRef": {"name": "b", "key": "AWS_ACCESS_KEY_ID"}}
+    assert eventually(lambda: space.condition("WithinPlan"))["status"] == "Unknown"
 
 
 def test_describe_and_get_read_well(space: Space) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.conftest import Rig, Space, eventually
-from tests.cluster.test_children import ON_A_VOLUME
+from tests.cluster.test_children import KEYS, ON_A_VOLUME, S3
 from tests.harness.fault_proxy import Fault, FaultProxy, Request
 from tests.harness.operator import ACCOUNT, Operator
 
@@ -76,6 +76,29 @@ def test_watches_cut_without_a_word_are_replaced(rig: Rig) -> None:
     errors = rig.operator.metrics("simplemem_operator_watch_errors_total")
     assert errors['simplemem_operator_watch_errors_total{error="ApiUnavailableError",kind="Service"}'] >= 1
     assert rig.operator.healthz()[0] == 200
+
+
+def test_an_edit_just_before_the_operator_writes_the_status_is_not_lost(rig: Rig) -> None:
+    space, is_edited = started(rig).space, threading.Event()
+
+    def edit(request: Request) -> None:
+        if request.is_write and request.path.split("?")[0].endswith("memorystores/notes/status"):
+            rig.proxy.flowing.clear()
+            space.patch("smem", "notes", {"spec": {"retrieval": {"topK": 23}}})
+            rig.proxy.before = lambda _: None
+            is_edited.set()
+
+    # Until nothing of the children wakes the store any more.
+    time.sleep(3)
+    rig.proxy.before = edit
+    # What holds anyway: a new generation, of which the status alone tells.
+    space.patch("smem", "notes", {"spec": {"storage": {"deletionPolicy": "Retain"}}})
+    assert is_edited.wait(20)
+    # Time for the answer to that write to be known before the event of the edit.
+    time.sleep(2)
+    rig.proxy.flowing.set()
+    # The store is not Ready, so it would be looked at again after 60 s; a Ready one after ten minutes.
+    eventually(lambda: has_top_k(space, 23), within=20)
 
 
 def test_an_api_server_that_is_away_is_waited_for(rig: Rig) -> None:
@@ -303,3 +326,34 @@ def test_a_server_that_refuses_every_watch_is_not_hammered(
         time.sleep(10)
         operator.process.kill()
     assert next(asked) < 200
+
+
+def refused(space: Space) -> list[str]:
+    return [line for line in space.writes() if line.endswith(" 403")]
+
+
+def test_a_namespace_that_ends_is_left_alone(rig: Rig) -> None:
+    space = started(rig).space
+    space.secret("bucket-keys", **KEYS)
+    space.store("gone", tier="CostEffective", storage=S3 | {"deletionPolicy": "Delete"})
+    eventually(lambda: space.get("configmap", "gone-removal") and space.get("deployment", "gone-ingest"), within=30)
+    space.settled("gone")
+    # Without its controllers nothing goes by itself: the namespace ends for as long as the test likes.
+    with space.plane.paused("kube-controller-manager"):
+        space.plane.kubectl("delete", "namespace", space.name, "--wait=false")
+        space.kubectl("delete", "smem", "gone", "--timeout=10s")
+        space.kubectl("delete", "deployment,replicaset,pod", "--all")
+        eventually(lambda: len(refused(space)) == 2, within=60)
+        for kind in ("service", "serviceaccount", "networkpolicy"):
+            space.kubectl("delete", kind, "--all")
+            time.sleep(2)
+        assert len(refused(space)) == 2, refused(space)
+    text = rig.operator.process.log.read_text()
+    lines = [line for line in text.splitlines() if "because it is being terminated" in line]
+    assert ["namespace ends" in line for line in lines] == [True, True], lines
+    assert "ended unexpectedly" not in text
+    eventually(
+        lambda: not space.plane.kubectl("get", "namespace", space.name, "--ignore-not-found"), within=90, every=1
+    )
+    stores = "simplemem_operator_stores"
+    eventually(lambda: rig.operator.metrics(stores)[stores] == 0)

@@ -185,6 +185,23 @@ def test_a_policy_that_changed_a_moment_before_the_end_counts(space: Space) -> N
     assert "DataRemoved" not in reasons(space)
 
 
+def test_a_policy_that_changed_while_no_operator_ran_counts_once_one_has_seen_it(
+    bare_space: Space, bare_credentials: Path, tmp_path: Path
+) -> None:
+    operator = Operator(bare_credentials, tmp_path)
+    operator.start()
+    made(bare_space)
+    operator.stop()
+    bare_space.patch("smem", "notes", {"spec": {"storage": {"deletionPolicy": "Retain"}}})
+    operator.start()
+    eventually(lambda: RECORD not in bare_space.names(), within=30)
+    deleted(bare_space)
+    eventually(lambda: bare_space.names() == set(), within=60)
+    bare_space.rest()
+    operator.stop()
+    assert bare_space.get("job", "notes-removal") is None
+
+
 def test_a_new_store_of_the_name_begins_when_the_old_ones_data_is_gone(space: Space) -> None:
     made(space)
     deleted(space)

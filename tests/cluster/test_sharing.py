@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import NUMBERS, Space, eventually
-from tests.cluster.test_children import ON_A_VOLUME, S3
+from tests.cluster.test_children import KEYS, ON_A_VOLUME, S3
 from tests.harness.control_plane import ControlPlane
 from tests.harness.errors import HarnessError
 from tests.harness.operator import SYSTEM, Operator, install_access
@@ -23,8 +23,10 @@ def running(
     """An operator with an account of its own, so that the audit log tells what is whose."""
     operator = Operator(install_access(plane, *sets, account=account), folder, account, flags)
     operator.start()
-    yield operator
-    operator.stop()
+    try:
+        yield operator
+    finally:
+        operator.stop()
 
 
 def written(space: Space, account: str) -> set[tuple[str, str]]:
@@ -101,6 +103,61 @@ def test_an_operator_of_one_namespace_needs_and_has_no_right_elsewhere(
     assert may(bare_plane, "tenant", "list", "secrets", "-n", bare_space.name)
     assert not may(bare_plane, "tenant", "list", "secrets", "-n", other.name)
     assert not may(bare_plane, "tenant", "list", "memorystores", "--all-namespaces")
+    bare_plane.kubectl("delete", "namespace", other.name, "--wait=false")
+
+
+def test_a_namespace_that_goes_with_its_role_holds_up_no_other(
+    bare_plane: ControlPlane, bare_space: Space, tmp_path: Path
+) -> None:
+    other = Space(bare_plane, f"other-{next(NUMBERS)}")
+    flags = ("--namespace", bare_space.name, "--namespace", other.name, "--watch-seconds", "2")
+    sets = (f"watchNamespaces={{{bare_space.name},{other.name}}}",)
+    with running(bare_plane, "pair", tmp_path, *flags, sets=sets) as operator:
+        bare_space.store(tier="Minimal")
+        eventually(lambda: bare_space.names() == ON_A_VOLUME, within=30)
+        bare_plane.kubectl("delete", "namespace", other.name, "--timeout=40s")
+        eventually(lambda: operator.metrics('simplemem_operator_watch_errors_total{error="Forbidden'), within=30)
+        bare_space.kubectl("delete", "service", "notes")
+        bare_space.patch("smem", "notes", {"spec": {"retrieval": {"topK": 22}}})
+        eventually(lambda: bare_space.names() == ON_A_VOLUME, within=20)
+        assert bare_space.settled()["status"]["conditions"][0]["reason"] == "VolumePending"
+
+
+def _is_cared_for(space: Space) -> None:
+    """Two stores are made, repaired, and removed with their data."""
+    eventually(lambda: space.names() >= ON_A_VOLUME | {"Deployment/second-ingest"}, within=60)
+    space.kubectl("delete", "service", "notes")
+    eventually(lambda: space.names() >= ON_A_VOLUME)
+    space.kubectl("delete", "smem", "second", "--timeout=10s")
+    eventually(lambda: space.get("job", "second-removal"), within=90)
+    space.settled()
+
+
+def test_an_operator_of_all_namespaces_leaves_one_to_an_operator_of_its_own(
+    bare_plane: ControlPlane, bare_space: Space, tmp_path: Path
+) -> None:
+    other = Space(bare_plane, f"other-{next(NUMBERS)}")
+    sets = (f"watchNamespaces={{{bare_space.name}}}",)
+    deleting = S3 | {"deletionPolicy": "Delete"}
+    with (
+        running(bare_plane, "lodger", tmp_path, "--namespace", bare_space.name, sets=sets),
+        running(bare_plane, "everybody", tmp_path, "--ignore-namespace", bare_space.name) as everybody,
+    ):
+        for space in (bare_space, other):
+            space.secret("bucket-keys", **KEYS)
+            space.store(tier="Minimal")
+            space.store("second", tier="CostEffective", storage=deleting)
+        for space in (bare_space, other):
+            _is_cared_for(space)
+        stores = "simplemem_operator_stores"
+        # Of other tests, there may be more.
+        assert everybody.metrics(stores)[stores] >= 2
+        both = {"notes", "second"}
+        assert written(bare_space, "lodger") == {(bare_space.name, name) for name in both}
+        theirs = {
+            (space, name) for space, name in written(other, "everybody") if space in (other.name, bare_space.name)
+        }
+        assert theirs == {(other.name, name) for name in both}
     bare_plane.kubectl("delete", "namespace", other.name, "--wait=false")
 
 

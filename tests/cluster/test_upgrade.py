@@ -16,6 +16,7 @@ import yaml
 from tests.cluster.conftest import Space, eventually
 from tests.cluster.test_children import KEYS
 from tests.harness.control_plane import ControlPlane
+from tests.harness.crds import apply_crds
 from tests.harness.operator import Operator, install_access
 
 DATA = Path(__file__).parents[1] / "data" / "upgrade"
@@ -29,8 +30,7 @@ GOOD = {"VolumePending", "PodsNotReady", "PodsFailing", "Reconciling", "Suspende
 def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
     """A cluster with the first version's CRD and stores."""
     with ControlPlane(tmp_path_factory.mktemp("old")) as plane:
-        plane.kubectl("apply", "--server-side", "-f", str(DATA / "crd.yaml"))
-        plane.kubectl("wait", "--for=condition=Established", "crd/memorystores.simplemem.io", "--timeout=30s")
+        apply_crds(plane, [DATA / "crd.yaml"])
         space = Space(plane, "team-a")
         space.secret("bucket-keys", **KEYS)
         for stored in STORED:

@@ -14,16 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
+from docs.generators.site import find_pages
 from simplemem_api.conditions import Reason
-from simplemem_service.__main__ import _parser
+from simplemem_service.__main__ import build_parser
 from tests.support.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("charts/*/README.md")]
-)
 WITH_COMMANDS = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("quick-start", "tiers", "tracing"))]
-OF_OTHERS = {"docker", "kind", "source", "curl", "echo"}
+OF_OTHERS = {"docker", "kind", "source", "curl", "echo", "sleep"}
 """Programs of the reader's own, whose arguments are not ours to check."""
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -34,7 +32,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", find_pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     for link in LINK.findall(text):
@@ -85,7 +83,7 @@ def _check_make(words: list[str]) -> None:
 
 
 def _check_simplemem(words: list[str]) -> None:
-    _parser().parse_args(words[1:])
+    build_parser().parse_args(words[1:])
     for name in (word for word in words if word.startswith("manifests/")):
         assert (ROOT / name).is_file(), words
 
@@ -134,6 +132,16 @@ def test_the_first_steps_on_a_laptop_work(tmp_path: Path, server: Server) -> Non
         run(step)
     assert "Rome" in run(ask)
     assert "notes" in run(status)
+
+
+def test_the_steps_on_any_cluster_are_those_that_run_on_the_node() -> None:
+    """`tests/e2e` runs the README's block word for word, and `helm test`."""
+    block = r"```sh\n(helm install .*?)```"
+    (steps,) = re.findall(block, (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    (more,) = re.findall(block, (ROOT / "docs" / "quick-start.md").read_text(), flags=re.DOTALL)
+    lines = more.splitlines()
+    lines.remove("helm test simplemem --namespace simplemem-system")
+    assert lines == steps.splitlines()
 
 
 def test_troubleshooting_names_reasons_that_there_are() -> None:

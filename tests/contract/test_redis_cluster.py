@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -144,6 +145,44 @@ def test_three_nodes_form_a_cluster_and_again_after_one_has_lost_all(nodes: list
         ).stdout
     )
     assert PASSWORD not in "".join((node.folder / "log").read_text() for node in nodes)
+
+
+async def found_again(cache: RedisCache, within: float) -> bool:
+    """Whether a service that has been at it all the time writes and reads back all keys."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        await cache.set_many(KEYS, timedelta(minutes=1))
+        if len(await cache.get_many(list(KEYS))) == len(KEYS):
+            return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+def test_a_node_that_comes_back_at_another_address_is_found_by_a_running_service(
+    nodes: list[Node], tmp_path: Path
+) -> None:
+    eventually(lambda: is_whole(nodes))
+    peers = nodes[0].environment["REDIS_PEERS"].split()
+    moved = Node(tmp_path, 1, [peers[0], *make_peers(1), peers[2]], "uid-1")
+
+    async def serve() -> None:
+        cache = RedisCache(f"redis://:{PASSWORD}@127.0.0.1:{nodes[0].port}", Metrics())
+        try:
+            assert await found_again(cache, within=10)
+            nodes[1].kill()
+            # As the address of a pod that is gone: whoever connects never hears a word.
+            with socket.create_server(("127.0.0.1", nodes[1].port)):
+                assert not await found_again(cache, within=2)
+                moved.start()
+                await asyncio.to_thread(eventually, lambda: is_whole([nodes[0], moved, nodes[2]]), 60)
+                assert await found_again(cache, within=30)
+        finally:
+            await cache.close()
+
+    try:
+        asyncio.run(serve())
+    finally:
+        moved.kill()
 
 
 def test_another_number_of_nodes_shares_the_slots_anew(nodes: list[Node], tmp_path: Path) -> None:
