@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,14 @@ class Prometheus:
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The series that an expression gives now."""
         found: list[dict[str, Any]] = self.ask("query", query=expression)["result"]
+        return found
+
+    def query_range(self, expression: str, seconds: float, step: float = 5.0) -> list[dict[str, Any]]:
+        """The series that an expression has given over the last while."""
+        now = time.time()
+        found: list[dict[str, Any]] = self.ask(
+            "query_range", query=expression, start=str(now - seconds), end=str(now), step=str(step)
+        )["result"]
         return found
 
     def targets(self) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from tests.e2e import kube
 needs_node = pytest.mark.skipif(not kube.is_inside_the_node(), reason="needs the node: run `make e2e`")
 
 OPERATOR_NAMESPACE = "simplemem-system"
-NAMESPACES = ("team-a", "team-b", "team-c", "team-r")
+NAMESPACES = ("team-a", "team-b", "team-c", "team-g", "team-o", "team-r")
 """Where stores live."""
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "3Gi"}}
 FIGURES: dict[str, Any] = {}
@@ -63,6 +63,28 @@ def wait_ready(name: str, where: str, within: float = 240) -> dict[str, Any]:
     except AssertionError:
         print(kube.explain(where), flush=True)
         raise
+
+
+def wait_complete(job: str, where: str) -> None:
+    """Wait until a Job has succeeded; a failure shows its log."""
+
+    def ended() -> str:
+        found = kube.get("job", job, where) or {}
+        types = [one["type"] for one in found.get("status", {}).get("conditions", []) if one["status"] == "True"]
+        return next((kind for kind in types if kind in ("Complete", "Failed")), "")
+
+    kind = kube.eventually(ended, within=180, what=f"the end of Job {job}")
+    assert kind == "Complete", kube.explain(where)
+
+
+def pod_urls(where: str, selector: str) -> list[str]:
+    """Addresses of a store's pods that are Ready, each by itself; an autoscaler may be adding others."""
+    return [f"http://{pod['status']['podIP']}:8000" for pod in kube.listed("pods", where, selector) if _is_ready(pod)]
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    found = {(one["type"], one["status"]) for one in pod["status"].get("conditions", ())}
+    return ("Ready", "True") in found and "deletionTimestamp" not in pod["metadata"]
 
 
 def search(url: str, query: str, user: str, top_k: int = 10) -> list[dict[str, Any]]:

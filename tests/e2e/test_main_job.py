@@ -33,6 +33,7 @@ from tests.e2e.stores import (
     store,
     wait_ready,
 )
+from tests.harness.redis_image import REDIS_IMAGE
 from tests.harness.steps import step
 
 pytestmark = [pytest.mark.e2e, needs_node]
@@ -63,6 +64,7 @@ def test_helm_install_brings_the_operator_up() -> None:
         "serviceImage.repository": "localhost/simplemem-service",
         "serviceImage.tag": "dev",
         "serviceImage.pullPolicy": "Never",
+        "redisImage": REDIS_IMAGE,
     }
     started = time.monotonic()
     flags = [part for pair in values.items() for part in ("--set", "=".join(pair))]
@@ -98,9 +100,12 @@ def test_a_minimal_store_becomes_ready_on_a_volume() -> None:
 
 def test_a_missing_secret_is_named_and_the_store_recovers_when_it_appears() -> None:
     kube.apply(namespace("team-b"))
+    kube.kubectl("create", "secret", "generic", "cache-password", "-n", "team-b",
+                 "--from-literal=REDIS_PASSWORD=e2e.cache-password")  # fmt: skip
+    redis = {"managed": {"replicas": 3, "memory": "64Mi", "passwordSecretName": "cache-password"}}
     kube.apply(
         store("shared", "team-b", tier="CostEffective", storage={"s3": bucket()},
-              embedding={"model": "all-MiniLM-L6-v2"}, retrieval={"replicas": 2})
+              embedding={"model": "all-MiniLM-L6-v2"}, retrieval={"replicas": 2}, cache={"redis": redis})
     )  # fmt: skip
 
     def reported() -> bool:
@@ -259,7 +264,7 @@ def test_nothing_is_written_while_nothing_changes() -> None:
 
     def objects() -> dict[str, dict[str, Any]]:
         """All objects of the stores, so that a difference shows what was written."""
-        kinds = "memorystores,deployments,services,configmaps,serviceaccounts,networkpolicies,pvc,pdb"
+        kinds = "memorystores,deployments,statefulsets,services,configmaps,serviceaccounts,networkpolicies,pvc,pdb"
         found = {
             f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}": item
             for where in ("team-a", "team-b")

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e import kube
 from tests.e2e.prometheus import CHART, Prometheus
 from tests.e2e.stores import needs_node
+from tests.e2e.watched import NAME, WHERE, use, watched_store
 from tests.harness.steps import step
 
 pytestmark = [pytest.mark.e2e, needs_node]
 
-TOKEN = {"Authorization": "Bearer e2e-token"}
-"""Of team-a/notes."""
-VARIABLES = {"$__rate_interval": "1m", "$__range": "1h", "$namespace": "team-a", "$store": "notes"}
-"""What Grafana fills in; of a store's dashboard. The fleet's namespace may be several."""
-WITHOUT_DATA = {
-    "operator: Not ready": "all stores are ready",
-    "store: Cache hits": "the stores have no Redis",
-    "store: Encoded for storing": "counted where there may be embedding pods",
-    "store: Tokens": "the stores call no language model",
-    "store: Spent": "the stores call no language model",
-    "fleet: Spent on language models": "the stores call no language model",
-}
-"""Panels that rightly show nothing here, and why."""
+VARIABLES = {"$__rate_interval": "1m", "$__range": "1h", "$namespace": WHERE, "$store": NAME}
+"""What Grafana fills in; of a store's dashboard; the fleet's shows all namespaces."""
+PERIOD = 600.0
+"""How much time a drawing of the dashboards shows, in seconds."""
 LATER = {f"simplemem:slo_errors:ratio_{window}" for window in ("6h", "1d", "3d")}
 """Recorded every two minutes, which may not have come yet."""
 
@@ -39,21 +34,20 @@ def seen(prometheus: Prometheus | None) -> Prometheus:
     return prometheus
 
 
-def use_the_store() -> None:
-    """Give the store something to count."""
-    url = kube.service_url("notes", "team-a")
-    with httpx.Client(base_url=url, timeout=60, headers=TOKEN) as client:
-        turns = [{"id": "o1", "speaker": "Ada", "text": "I bought a telescope in Lisbon on Friday."}]
-        client.post("/v1/turns", json={"user_id": "observer", "session_id": "s", "turns": turns}).raise_for_status()
-        for number in range(5):
-            body = {"query": f"What did Ada buy, question {number}?", "filter": {"user_id": "observer"}}
-            client.post("/v1/search", json=body).raise_for_status()
+@pytest.fixture(scope="module", autouse=True)
+def stores(prometheus: Prometheus | None) -> Iterator[None]:
+    """What is watched, as long as something watches."""
+    if prometheus is None:
+        yield
+        return
+    with watched_store():
+        yield
 
 
-def panels() -> list[tuple[str, str]]:
-    """Each panel's name, with its dashboard's, and each of its queries."""
+def queries() -> list[tuple[str, dict[str, Any]]]:
+    """Each panel's name, with its dashboard's, and each of its queries in Grafana's model."""
     return [
-        (f"{path.stem}: {panel['title']}", target["expr"])
+        (f"{path.stem}: {panel['title']}", target)
         for path in sorted((CHART / "dashboards").glob("*.json"))
         for panel in json.loads(path.read_text())["panels"]
         for target in panel.get("targets", ())
@@ -61,6 +55,7 @@ def panels() -> list[tuple[str, str]]:
 
 
 def filled(expression: str) -> str:
+    expression = expression.replace('=~"$namespace"', '=~".+"')
     for variable, value in VARIABLES.items():
         expression = expression.replace(variable, value)
     return expression
@@ -74,7 +69,8 @@ def test_all_pods_of_operator_and_stores_are_scraped(seen: Prometheus) -> None:
         return found
 
     def running() -> set[str]:
-        pods = kube.listed("pods", selector="app.kubernetes.io/managed-by=simplemem-operator")
+        own = "app.kubernetes.io/managed-by=simplemem-operator,app.kubernetes.io/component!=redis"
+        pods = kube.listed("pods", selector=own)
         return {pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"}
 
     def all_are_up() -> bool:
@@ -91,20 +87,34 @@ def test_all_pods_of_operator_and_stores_are_scraped(seen: Prometheus) -> None:
 def test_every_panel_of_the_dashboards_shows_something(seen: Prometheus) -> None:
     empty: dict[str, list[str]] = {}
 
+    numbers = itertools.count(1)
+
     def all_answered() -> bool:
-        use_the_store()
+        use(next(numbers))
         empty.clear()
-        asked = [(name, filled(expression)) for name, expression in panels()]
-        for name, expression in asked:
-            if name not in WITHOUT_DATA and not seen.query(expression):
+        for name, target in queries():
+            expression = filled(target["expr"])
+            if not seen.query(expression):
                 empty.setdefault(name, []).append(expression)
         return not empty
 
-    with step(f"{len(panels())} queries of the dashboards"):
+    with step(f"{len(queries())} queries of the dashboards"):
         try:
             kube.eventually(all_answered, within=150, what="data for every panel", every=5)
         except AssertionError as error:
             raise AssertionError(f"no data for {json.dumps(empty, indent=1)}") from error
+    if "E2E_DASHBOARDS" in os.environ:
+        Path(os.environ["E2E_DASHBOARDS"]).write_text(json.dumps(shown(seen)))
+
+
+def shown(seen: Prometheus) -> dict[str, list[Any]]:
+    """What each query of the dashboards gives, at a moment or over time; `docs.generators.dashboards` draws it."""
+    found: dict[str, list[Any]] = {}
+    for _, target in queries():
+        expression = target["expr"]
+        asked = filled(expression)
+        found[expression] = seen.query(asked) if target.get("instant") else seen.query_range(asked, PERIOD)
+    return found
 
 
 def test_the_rules_are_evaluated_and_nothing_is_wrong(seen: Prometheus) -> None:
@@ -113,6 +123,10 @@ def test_the_rules_are_evaluated_and_nothing_is_wrong(seen: Prometheus) -> None:
     assert len(rules) > 30
     assert {rule["name"]: rule["lastError"] for rule in rules if rule["health"] == "err"} == {}
     # Most alerts wait for minutes before they fire; here they may not even wait.
-    kube.eventually(lambda: not seen.ask("alerts")["alerts"], within=60, what="no alert, not even a pending one")
+    try:
+        kube.eventually(lambda: not seen.ask("alerts")["alerts"], within=60, what="no alert, not even a pending one")
+    except AssertionError:
+        print(json.dumps(seen.ask("alerts")["alerts"], indent=1), flush=True)
+        raise
     recorded = {rule["name"] for rule in rules if rule["type"] == "recording"}
     assert {name for name in recorded if not seen.query(name)} <= LATER

@@ -11,7 +11,17 @@ import pytest
 import yaml
 
 from tests.e2e import kube
-from tests.e2e.stores import bucket, create_bucket_keys, finish, namespace, needs_node, search, store, wait_ready
+from tests.e2e.stores import (
+    bucket,
+    create_bucket_keys,
+    finish,
+    namespace,
+    needs_node,
+    search,
+    store,
+    wait_complete,
+    wait_ready,
+)
 from tests.harness.steps import step
 
 pytestmark = [pytest.mark.e2e, needs_node]
@@ -23,18 +33,6 @@ MANUAL = Path(__file__).resolve().parents[2] / "docs" / "backup.md"
 def backup() -> dict[str, Any]:
     """`spec.backup` of both stores: the second one restores what the first one copied."""
     return {"s3": bucket(prefix="copies/kept"), "keep": 2}
-
-
-def wait_complete(job: str) -> None:
-    """Wait until a Job has succeeded; a failure shows its log."""
-
-    def ended() -> str:
-        found = kube.get("job", job, WHERE) or {}
-        types = [one["type"] for one in found.get("status", {}).get("conditions", []) if one["status"] == "True"]
-        return next((kind for kind in types if kind in ("Complete", "Failed")), "")
-
-    kind = kube.eventually(ended, within=180, what=f"the end of Job {job}")
-    assert kind == "Complete", kube.explain(WHERE)
 
 
 def restore_job(image: str) -> dict[str, Any]:
@@ -60,7 +58,7 @@ def test_a_store_is_copied_by_its_cron_job_and_restored_into_another() -> None:
         assert finish(client, answer.raise_for_status().json()["operation_id"])["state"] == "Succeeded"
     with step("a run of the CronJob"):
         kube.kubectl("create", "job", "--from=cronjob/kept-backup", "now", "-n", WHERE)
-        wait_complete("now")
+        wait_complete("now", WHERE)
 
     def told() -> dict[str, Any] | None:
         found = kube.get("memorystore", "kept", WHERE) or {}
@@ -74,7 +72,7 @@ def test_a_store_is_copied_by_its_cron_job_and_restored_into_another() -> None:
         assert deployment is not None
         kube.eventually(lambda: kube.get("pvc", "again-data", WHERE), within=60, what="the claim")
         kube.apply(restore_job(deployment["spec"]["template"]["spec"]["containers"][0]["image"]))
-        wait_complete("again-restore")
+        wait_complete("again-restore", WHERE)
         kube.apply(store("again", WHERE, tier="Minimal", suspend=False, backup=backup()))
         wait_ready("again", WHERE)
     (found,) = search(kube.service_url("again", WHERE), "Where is the tandem?", "ada", top_k=1)

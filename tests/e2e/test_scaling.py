@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.e2e import kube
-from tests.e2e.stores import FIGURES, bucket, create_bucket_keys, finish, namespace, needs_node, store, wait_ready
+from tests.e2e.load import load
+from tests.e2e.stores import (
+    FIGURES,
+    bucket,
+    create_bucket_keys,
+    finish,
+    namespace,
+    needs_node,
+    pod_urls,
+    search,
+    store,
+    wait_ready,
+)
 from tests.harness.steps import step
 
 pytestmark = [pytest.mark.e2e, needs_node]
@@ -22,49 +31,12 @@ WHERE = "team-c"
 NAME = "busy"
 RETRIEVAL = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=retrieval"
 RESOURCES = {"requests": {"cpu": "60m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
-QUESTION = {"query": "Where did Ada put the parcel?", "filter": {"user_id": "u"}}
+QUESTION: dict[str, Any] = {"query": "Where did Ada put the parcel?", "filter": {"user_id": "u"}}
 
 
-@dataclass(slots=True)
-class Load:
-    """Searches of several clients, each with a connection of its own, so that every ready pod gets its share."""
-
-    pause: float = 0.0
-    """Seconds between two searches of a client."""
-    answered: int = 0
-    """Searches that came back with their result."""
-    failed: list[str] = field(default_factory=list)
-    """What the others came back with."""
-
-
-@contextmanager
-def load(url: str, clients: int) -> Iterator[Load]:
-    """Search from the background."""
-    state, stop, lock = Load(), threading.Event(), threading.Lock()
-
-    def ask() -> None:
-        with httpx.Client(base_url=url, headers={"Connection": "close"}, timeout=30) as client:
-            while not stop.is_set():
-                try:
-                    answer = client.post("/v1/search", json=QUESTION)
-                    is_right = answer.status_code == httpx.codes.OK and bool(answer.json()["results"])
-                    found = "" if is_right else answer.text[:200]
-                except httpx.HTTPError as error:
-                    found = repr(error)
-                with lock:
-                    state.answered += not found
-                    state.failed += [found] if found else []
-                stop.wait(state.pause)
-
-    threads = [threading.Thread(target=ask) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield state
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+def question(_: int) -> dict[str, Any]:
+    """Always the same: an answer is worth the work, since nothing caches here."""
+    return QUESTION
 
 
 def ready_pods() -> int:
@@ -100,11 +72,14 @@ def url() -> str:
         answer = client.post("/v1/turns", json={"user_id": "u", "session_id": "s", "turns": turns}).raise_for_status()
         assert finish(client, answer.json()["operation_id"])["state"] == "Succeeded"
     kube.eventually(lambda: ready_pods() == 2, within=120, what="two pods")
+    # A pod hears of what another has stored within a second or so.
+    kube.eventually(lambda: all(search(pod, QUESTION["query"], "u") for pod in pod_urls(WHERE, RETRIEVAL)),
+                    within=30, what="each pod finds what is stored")  # fmt: skip
     return url
 
 
 def test_load_scales_up_and_its_end_scales_down_without_a_failed_request(url: str) -> None:
-    with load(url, clients=6) as state:
+    with load(url, question, clients=6) as state:
         kube.eventually(lambda: state.answered > 20, within=60, what="searches answered")
         with step("load: 2 -> 4 pods"):
             kube.eventually(lambda: ready_pods() == 4, within=180, what="four pods")
@@ -119,7 +94,7 @@ def test_load_scales_up_and_its_end_scales_down_without_a_failed_request(url: st
 
 def test_a_changed_setting_rolls_all_pods_without_a_failed_request(url: str) -> None:
     before = {pod["metadata"]["uid"] for pod in kube.listed("pods", WHERE, RETRIEVAL)}
-    with load(url, clients=2) as state:
+    with load(url, question, clients=2) as state:
         state.pause = 0.05
         kube.kubectl("patch", "memorystore", NAME, "-n", WHERE, "--type=merge", "-p",
                      json.dumps({"spec": {"retrieval": {"topK": 7}}}))  # fmt: skip

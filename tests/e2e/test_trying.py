@@ -7,10 +7,22 @@ import time
 import pytest
 
 from tests.e2e import kube
-from tests.e2e.stores import FIGURES, OPERATOR_NAMESPACE, needs_node
+from tests.e2e.stores import FIGURES, OPERATOR_NAMESPACE, needs_node, store
 from tests.harness.steps import step
 
 pytestmark = [pytest.mark.e2e, needs_node]
+
+
+def test_helm_test_touches_no_store_of_somebody_else() -> None:
+    kube.apply(store("simplemem-test", OPERATOR_NAMESPACE, tier="Minimal", suspend=True))
+    with step("helm test beside a store of that name"), pytest.raises(AssertionError, match="simplemem-test"):
+        kube.run("helm", "test", "simplemem", "-n", OPERATOR_NAMESPACE, "--timeout", "2m")
+    assert "would delete it" in kube.kubectl("logs", "simplemem-test-run", "-n", OPERATOR_NAMESPACE)
+    assert kube.get("memorystore", "simplemem-test", OPERATOR_NAMESPACE) is not None
+    kube.kubectl("delete", "memorystore", "simplemem-test", "-n", OPERATOR_NAMESPACE, "--timeout=60s")
+    with step("helm test beside the volume that it left"), pytest.raises(AssertionError, match="simplemem-test"):
+        kube.run("helm", "test", "simplemem", "-n", OPERATOR_NAMESPACE, "--timeout", "2m")
+    kube.kubectl("delete", "pvc", "simplemem-test-data", "-n", OPERATOR_NAMESPACE, "--timeout=60s")
 
 
 def test_helm_test_makes_a_store_and_leaves_nothing_of_it() -> None:

@@ -95,6 +95,11 @@ PROGRAMS = {
         Program("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
         Program("pause", "pause", "."),
         Program("argocd", "argocd", "github.com/argoproj/argo-cd/v3/cmd"),
+        Program("keda-operator", "keda", "github.com/kedacore/keda/v2/cmd/operator"),
+        Program("keda-adapter", "keda", "github.com/kedacore/keda/v2/cmd/adapter"),
+        Program("controller-gen", "flux", "sigs.k8s.io/controller-tools/cmd/controller-gen"),
+        Program("flux-health", "flux", "."),
+        Program("kustomize-controller", "flux", "github.com/fluxcd/kustomize-controller"),
         Program("syft", "syft", "github.com/anchore/syft/cmd/syft", {"main.version": SYFT_VERSION}),
     )
 }

@@ -74,6 +74,9 @@ class FaultProxy:
         self._server.daemon_threads = True
         self._stopped = threading.Event()
         self._cuts = 0
+        self.flowing = threading.Event()
+        """Cleared by a test that holds back what comes on the watches."""
+        self.flowing.set()
         self.answer: Callable[[Request], Fault | None] = lambda _: None
         """Gives the answer to a request that must not reach the server."""
         self.before: Callable[[Request], None] = lambda _: None
@@ -91,6 +94,7 @@ class FaultProxy:
     ) -> None:
         """Listen no more, and close what is open."""
         self._stopped.set()
+        self.flowing.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -133,6 +137,7 @@ class FaultProxy:
             if self._cuts != cuts:
                 self._stopped.wait()
                 return
+            self.flowing.wait()
             handler.write_chunk(chunk)
             if not chunk:
                 return

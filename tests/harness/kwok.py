@@ -51,7 +51,11 @@ class FakeNode:
     zone: str
     """Its zone."""
     gpus: int = 0
-    """GPUs of kind T4; a node that has some carries their labels and the usual taint."""
+    """GPUs of kind T4."""
+    gpu_labels: Mapping[str, str] = field(default_factory=lambda: T4_LABELS)
+    """What a node that has some is labelled with."""
+    gpu_taints: Mapping[str, str] = field(default_factory=lambda: {GPU: "present"})
+    """Keys and values of the taints that keep others from it."""
     cpu: str = "64"
     """Processors."""
     memory: str = "256Gi"
@@ -69,12 +73,13 @@ class FakeNode:
             "kubernetes.io/os": "linux",
             "kubernetes.io/arch": "amd64",
             "topology.kubernetes.io/zone": self.zone,
-            **(T4_LABELS if self.gpus else {}),
+            **(self.gpu_labels if self.gpus else {}),
             **self.labels,
         }
         resources = {"cpu": self.cpu, "memory": self.memory, "pods": str(self.pods)}
         resources |= {GPU: str(self.gpus)} if self.gpus else {}
-        taints = [{"key": GPU, "value": "present", "effect": "NoSchedule"}] if self.gpus else []
+        keys = self.gpu_taints if self.gpus else {}
+        taints = [{"key": key, "value": value, "effect": "NoSchedule"} for key, value in keys.items()]
         return {
             "apiVersion": "v1",
             "kind": "Node",

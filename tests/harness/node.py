@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.harness import addons, build, isolation, node_files
-from tests.harness.catalogue import NODE
+from tests.harness.catalogue import KUBERNETES_VERSION, NODE
 from tests.harness.control_plane import ControlPlane
 from tests.harness.control_plane_flags import ControlPlaneOptions
 from tests.harness.errors import HarnessError
@@ -19,6 +19,7 @@ from tests.harness.image_inputs import names_in
 from tests.harness.node_files import NODE_NAME, NodePaths
 from tests.harness.oci import program_image
 from tests.harness.process import Process
+from tests.harness.redis_image import REDIS_IMAGE, redis_image
 from tests.harness.steps import run, step
 
 READY_SECONDS = 120.0
@@ -29,6 +30,9 @@ BUSYBOX_COMMANDS = ("cat", "chmod", "df", "dd", "env", "id", "ls", "mkdir", "nsl
 
 BUSYBOX_IMAGE = "localhost/busybox:harness"
 """Fixed name of the image with a shell."""
+
+KUBECTL_IMAGE = f"registry.k8s.io/kubectl:{KUBERNETES_VERSION}"
+"""What the samples call kubectl's image; here it is our own build."""
 
 
 class Node:
@@ -97,9 +101,11 @@ class Node:
         images: dict[str, str] = {}
         with step("containerd, and the images of the add-ons"):
             links: dict[str, tuple[str, ...]] = {"busybox": BUSYBOX_COMMANDS}
-            programs = {name: self._programs[name] for name in ("pause", "coredns", "metrics-server", "versitygw")}
+            names = ("pause", "coredns", "metrics-server", "versitygw", "kubectl")
+            programs = {name: self._programs[name] for name in names}
             programs["busybox"] = _busybox()
             built = {name: program_image(name, path, links.get(name, ())) for name, path in programs.items()}
+            built["redis"] = redis_image()
             images = {name: reference for name, (reference, _) in built.items()}
             config = self.paths.state / "containerd.toml"
             config.write_text(node_files.containerd_config(self.paths, images["pause"]))
@@ -107,7 +113,8 @@ class Node:
             process.wait_until(lambda: _answers(self.paths), "answering on its socket", READY_SECONDS)
             for _, archive in built.values():
                 import_image(self.paths, archive)
-            run([*ctr(self.paths), "images", "tag", "--force", images["busybox"], BUSYBOX_IMAGE])
+            for name, fixed in (("busybox", BUSYBOX_IMAGE), ("kubectl", KUBECTL_IMAGE), ("redis", REDIS_IMAGE)):
+                run([*ctr(self.paths), "images", "tag", "--force", images[name], fixed])
         return {name: images[name] for name in ("coredns", "metrics-server", "versitygw")}
 
     def _start_kubelet(self) -> None:

@@ -1,4 +1,4 @@
-"""Images of one static program, written without any image tool.
+"""Images of a few programs, written without any image tool.
 
 Such an image is one layer and a few lines of JSON, laid out as the OCI image format says; ``ctr images import`` reads
 it. That spares a node the minutes that a base image takes.
@@ -9,6 +9,7 @@ import io
 import json
 import platform
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,31 @@ def program_image(name: str, program: Path, links: tuple[str, ...] = ()) -> tupl
     archive = cache_dir("images") / f"harness-{name}-{key}.tar"
     if not archive.exists():
         partial = archive.with_suffix(".partial")
-        _write_archive(partial, reference, _layer(f"/{name}", program, links), [f"/{name}"])
+        inside = f"/{name}"
+        _write_archive(partial, reference, _layer({inside: program}, dict.fromkeys(links, inside)), [inside])
+        partial.rename(archive)
+    return reference, archive
+
+
+def image_of_files(name: str, files: Mapping[str, Path]) -> tuple[str, Path]:
+    """Reference and archive of an image that holds some files and ``/tmp``; it has no entry point.
+
+    Parameters
+    ----------
+    name
+        Name of the image.
+    files
+        The file for each absolute path in the image; all of them may be run.
+    """
+    digest = hashlib.sha256()
+    for inside, path in sorted(files.items()):
+        digest.update(inside.encode() + b"\0" + path.read_bytes() + b"\0")
+    key = digest.hexdigest()[:16]
+    reference = f"localhost/harness/{name}:{key}"
+    archive = cache_dir("images") / f"harness-{name}-{key}.tar"
+    if not archive.exists():
+        partial = archive.with_suffix(".partial")
+        _write_archive(partial, reference, _layer(files, {}), [])
         partial.rename(archive)
     return reference, archive
 
@@ -78,20 +103,22 @@ def _renamed_index(index: dict[str, Any], source: Path, reference: str) -> bytes
     return _json(index)
 
 
-def _layer(inside: str, program: Path, links: tuple[str, ...]) -> bytes:
+def _layer(files: Mapping[str, Path], links: Mapping[str, str]) -> bytes:
+    """A tar archive of the files by their paths, and of links in ``/bin`` by their names."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for folder, mode in (("tmp", 0o1777), ("bin", 0o755)):
             info = tarfile.TarInfo(folder)
             info.type, info.mode = tarfile.DIRTYPE, mode
             tar.addfile(info)
-        info = tarfile.TarInfo(inside.lstrip("/"))
-        info.mode, info.size = 0o755, program.stat().st_size
-        with program.open("rb") as file:
-            tar.addfile(info, file)
-        for link in links:
+        for inside, path in files.items():
+            info = tarfile.TarInfo(inside.lstrip("/"))
+            info.mode, info.size = 0o755, path.stat().st_size
+            with path.open("rb") as file:
+                tar.addfile(info, file)
+        for link, target in links.items():
             info = tarfile.TarInfo(f"bin/{link}")
-            info.type, info.linkname = tarfile.SYMTYPE, inside
+            info.type, info.linkname = tarfile.SYMTYPE, target
             tar.addfile(info)
     return buffer.getvalue()
 

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 from tests.harness.build import ensure
 from tests.harness.catalogue import KUBERNETES_VERSION
 from tests.harness.control_plane import ControlPlane
+from tests.harness.crds import wait_established
 from tests.harness.errors import HarnessError
 from tests.harness.paths import REPOSITORY
 from tests.harness.ports import free_ports
@@ -66,7 +67,7 @@ def install_access(plane: ControlPlane, *sets: str, account: str = ACCOUNT) -> P
     wanted = [document for document in documents if document["kind"] in ACCESS_KINDS]
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": wanted})
     plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=listed)
-    plane.kubectl("wait", "--for=condition=Established", "crd/memorystores.simplemem.io", "--timeout=30s")
+    wait_established(plane, "memorystores.simplemem.io")
     return plane.service_account_kubeconfig(SYSTEM, account)
 
 

@@ -23,6 +23,7 @@ NODE_PACKAGES = {
     "unshare": "util-linux",
     "openssl": "openssl",
     "busybox": "busybox-static",
+    "redis-server": "redis-server",
 }
 """Package that brings each program (or file, by its path) of a node."""
 

@@ -10,6 +10,9 @@ from tests.harness import base_image, oci
 from tests.harness.errors import HarnessError
 from tests.harness.image_inputs import COMMON, INPUTS, image_key
 from tests.harness.images import pip_settings
+from tests.harness.packages import install
+from tests.harness.redis_image import PROGRAMS, redis_image
+from tests.harness.steps import run
 
 LINES = """\
 # comment
@@ -101,6 +104,28 @@ def test_an_image_of_one_program_is_complete(tmp_path: Path, monkeypatch: pytest
         assert layer.getmember("tmp").mode == 0o1777
         assert layer.getmember("bin/hi").linkname == "/hello"
     assert oci.program_image("hello", program, ("hi",)) == (reference, archive)
+
+
+def test_the_image_of_redis_holds_all_that_its_programs_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        install({"redis-server": "redis-server"})
+    except HarnessError as error:
+        pytest.skip(f"no redis-server: {error}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    reference, archive = redis_image()
+    assert redis_image() == (reference, archive)
+    root = tmp_path / "root"
+    with tarfile.open(archive) as tar:
+        (layer,) = [member for member in tar if member.name.startswith("blobs/") and member.size > 1_000_000]
+        with tarfile.open(fileobj=tar.extractfile(layer)) as files:
+            files.extractall(root, filter="tar")
+    (loader,) = [*root.glob("lib64/ld-linux*"), *root.glob("lib/ld-linux*")]
+    folders = {path.parent for path in root.rglob("*.so*")}
+    loaded: list[str | Path] = [loader, "--inhibit-cache", "--library-path", ":".join(map(str, folders)), "--list"]
+    for name in PROGRAMS:
+        libraries = run([*loaded, root / "bin" / name])
+        assert "not found" not in libraries
+        assert all(str(root) in line for line in libraries.splitlines() if "=>" in line), libraries
 
 
 def _blob(descriptor: dict[str, str]) -> str:

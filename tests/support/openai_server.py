@@ -3,12 +3,17 @@
 Answers are taken from a queue, one a request; once it is empty, each request is answered well: `compress` restates
 every turn, `plan` asks nothing more, `reflect` finds everything useful. Embeddings have a queue of their own; a good
 one gives vectors in which shared words mean nearness, of the length `dimension` and twice a unit vector's size.
+
+    .venv/service/bin/python -m tests.support.openai_server HOST
+
+serves good answers at an address of this machine, prints its URL, and ends with its standard input.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +72,7 @@ Answer = Reply | Failure | Bytes | Silence | Vectors
 class OpenAiServer:
     """Answers what it is told to, and remembers what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.by_model: dict[str, Answer] = {}
@@ -82,12 +87,12 @@ class OpenAiServer:
         self._embedding_queue: list[Answer] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer((host, 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"http://{self._server.server_address[0]!s}:{self._server.server_port}/v1"
 
     @property
     def calls(self) -> int:
@@ -244,3 +249,11 @@ def _embeddings(request: Mapping[str, Any], answer: Vectors) -> dict[str, Any]:
     # Not in order: the index alone says which text is meant.
     usage = {"prompt_tokens": answer.tokens, "total_tokens": answer.tokens}
     return {"object": "list", "model": request["model"], "data": data[::-1], "usage": usage}
+
+
+if __name__ == "__main__":
+    main_server = OpenAiServer(sys.argv[1])
+    main_server.start()
+    print(main_server.url, flush=True)
+    sys.stdin.read()
+    main_server.stop()
