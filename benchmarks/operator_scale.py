@@ -69,10 +69,10 @@ def measure(count: int, folder: Path) -> None:
         bench = Bench(plane, operator, count)
         bench.converge()
         bench.stay_quiet()
-        bench.edit("one of many")
+        bench.edit("operator_edit_slowest_seconds")
         break_some(plane, answerer)
         time.sleep(10)
-        bench.edit("broken stores among them")
+        bench.edit("operator_edit_beside_broken_slowest_seconds")
         bench.restart()
         operator.stop()
 
@@ -117,20 +117,20 @@ class Bench:
         self._emit("operator_quiet_cpu_share", (self._cpu_seconds() - used) / QUIET_SECONDS, "cores")
         self._emit("operator_memory", self._operator.resident_bytes() / 2**20, "MiB")
 
-    def edit(self, situation: str) -> None:
+    def edit(self, figure: str) -> None:
         """Time from an edit to a status that has seen it, the slowest of several."""
         seconds: list[float] = []
         for number in range(EDITS):
             namespace, name = place(number * (self._count // EDITS))
             words = ["-n", namespace, "patch", "smem", name, "--type=merge", "-o", "json"]
-            patch = {"spec": {"retrieval": {"topK": 20 + len(seconds) + len(situation)}}}
+            patch = {"spec": {"retrieval": {"topK": 20 + len(seconds) + len(figure)}}}
             self._plane.kubectl(*words, "-p", json.dumps(patch))
             started = time.monotonic()
             path = f"/apis/simplemem.io/v1alpha1/namespaces/{namespace}/memorystores/{name}"
             while not is_seen(json.loads(self._plane.kubectl("get", "--raw", path))):
                 time.sleep(0.02)
             seconds.append(time.monotonic() - started)
-        self._emit("operator_edit_slowest_seconds", max(seconds), "s", situation=situation, edits=EDITS)
+        self._emit(figure, max(seconds), "s", edits=EDITS)
 
     def restart(self) -> None:
         """A restart with all children standing: when an edit is seen again, and what is written."""

@@ -1,9 +1,8 @@
 """What a run gave, as Markdown: figures beside their targets, peers beside each other, and everything else.
 
-    .venv/service/bin/python benchmarks/summary.py figures.jsonl [--docs docs/benchmarks.md]
+    .venv/service/bin/python benchmarks/summary.py figures.jsonl
 
-Reads JSON lines of the other benchmarks and writes to standard output, or between the two marks of a page. Only the
-standard library is used.
+Reads JSON lines of the other benchmarks and writes to standard output. Only the standard library is used.
 """
 
 from __future__ import annotations
@@ -14,9 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
-"""Marks of the part of a page that is written anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +27,8 @@ class Target:
     """In the figure's unit."""
     entries: int | None = None
     """Size of the store that it holds for; None for all."""
+    stores: int | None = None
+    """Number of stores that it holds for; None for all."""
 
     def concerns(self, figure: dict[str, Any]) -> bool:
         """Whether a figure has this target: of ingest over HTTP only, of recall with the whole recipe only."""
@@ -39,7 +37,8 @@ class Target:
             return False
         if "without" in conditions:
             return False
-        return self.entries is None or conditions.get("entries") == self.entries
+        sizes = {"entries": self.entries, "stores": self.stores}
+        return all(size is None or conditions.get(name) == size for name, size in sizes.items())
 
     def is_met(self, value: float) -> bool:
         """Whether a value holds it."""
@@ -69,6 +68,11 @@ TARGETS = (
     Target("small_batches_search_ratio", "<=", 1.3),
     Target("acknowledged_lost", "<=", 0),
     Target("acknowledged_doubled", "<=", 0),
+    Target("operator_cold_start_ready_seconds", "<=", 180, stores=1000),
+    Target("operator_cold_start_peak_memory", "<=", 400, stores=1000),
+    Target("operator_quiet_writes", "<=", 0),
+    Target("operator_edit_slowest_seconds", "<=", 2),
+    Target("operator_edit_beside_broken_slowest_seconds", "<=", 2),
 )
 """In the order they are shown."""
 PEER_COLUMNS = {
@@ -85,6 +89,21 @@ PEER_COLUMNS = {
     "peer_stored": "on disk, MB",
 }
 """Heading of each figure of a peer."""
+OPERATOR_COLUMNS = {
+    "operator_cold_start_applied_seconds": "cold start to all children, s",
+    "operator_cold_start_ready_seconds": "to all Ready, s",
+    "operator_cold_start_writes": "its writes",
+    "operator_cold_start_cpu_seconds": "its processor, s",
+    "operator_cold_start_peak_memory": "most memory, MiB",
+    "operator_quiet_writes": "writes in 60 quiet s",
+    "operator_quiet_cpu_share": "cores at rest",
+    "operator_memory": "memory at rest, MiB",
+    "operator_edit_slowest_seconds": "slowest of ten edits, s",
+    "operator_edit_beside_broken_slowest_seconds": "beside broken stores, s",
+    "operator_restart_seconds": "restart to an edit seen, s",
+    "operator_restart_writes": "writes after it",
+}
+"""Heading of each figure of the operator, by the number of stores."""
 ABLATION_COLUMNS = {"recall@5": "R@5", "recall@10": "R@10", "recall@20": "R@20", "mrr": "MRR"}
 """Heading of each figure of the recipe without one signal."""
 
@@ -109,8 +128,11 @@ def render(lines: Sequence[dict[str, Any]]) -> str:
     figures = figures_of(lines)
     peers = [figure for figure in figures if figure["name"].startswith("peer_")]
     ablation = [figure for figure in figures if "without" in figure["conditions"]]
-    rest = [figure for figure in figures if target_of(figure) is None and figure not in peers + ablation]
+    scale = [figure for figure in figures if figure["name"] in OPERATOR_COLUMNS]
+    rest = [figure for figure in figures if target_of(figure) is None and figure not in peers + ablation + scale]
     parts = [_render_run(lines), _render_targets(figures)]
+    if scale:
+        parts += ["### Growth with the number of stores", _render_matrix(scale, "stores", OPERATOR_COLUMNS)]
     if peers:
         parts += ["### Peers", _render_matrix(peers, "engine", PEER_COLUMNS)]
     if ablation:
@@ -172,24 +194,24 @@ def _conditions(figure: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in figure["conditions"].items())
 
 
-def write_between_marks(page: Path, text: str) -> None:
-    """Put a text between the marks of a page. Raises `ValueError` if a mark is missing."""
+def marks(of: str) -> tuple[str, str]:
+    """Begin and end of a part of a page that is written anew."""
+    return f"<!-- {of} -->", f"<!-- end of {of} -->"
+
+
+def write_between_marks(page: Path, between: tuple[str, str], text: str) -> None:
+    """Put a text between two marks of a page. Raises `ValueError` if a mark is missing."""
+    begin, end = between
     content = page.read_text()
-    before, after = content[: content.index(BEGIN)], content[content.index(END) :]
-    page.write_text(f"{before}{BEGIN}\n{text}\n{after}")
+    before, after = content[: content.index(begin)], content[content.index(end) :]
+    page.write_text(f"{before}{begin}\n{text}\n{after}")
 
 
 def main() -> None:
-    """Read, render, and write where asked."""
+    """Read and render."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figures", nargs="+", type=Path, help="files of JSON lines")
-    parser.add_argument("--docs", type=Path, help="page with the marks to write between")
-    options = parser.parse_args()
-    text = render(read_lines(options.figures))
-    if options.docs is None:
-        print(text)
-    else:
-        write_between_marks(options.docs, text)
+    print(render(read_lines(parser.parse_args().figures)))
 
 
 if __name__ == "__main__":

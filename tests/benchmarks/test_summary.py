@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.summary import BEGIN, END, Target, read_lines, render, target_of, write_between_marks
+from benchmarks.summary import Target, marks, read_lines, render, target_of, write_between_marks
 
 
 def figure(name: str, value: float, unit: str = "ms", **conditions: Any) -> dict[str, Any]:
@@ -28,6 +28,9 @@ def figure(name: str, value: float, unit: str = "ms", **conditions: Any) -> dict
         ("ingest", {"mode": "in-process"}, None),
         ("resident_after_start", {"entries": 1_000_000}, None),
         ("recall@5", {"without": "date"}, None),
+        ("operator_cold_start_peak_memory", {"stores": 1000}, 400),
+        ("operator_cold_start_peak_memory", {"stores": 300}, None),
+        ("operator_quiet_writes", {"stores": 300}, 0),
         ("mrr", {}, None),
     ],
 )
@@ -85,6 +88,20 @@ def test_signals_switched_off_stand_below_the_whole_recipe() -> None:
     ]
 
 
+def test_the_operators_figures_stand_by_the_number_of_stores() -> None:
+    shown = render(
+        [
+            figure("operator_cold_start_ready_seconds", 20.5, "s", stores=100),
+            figure("operator_quiet_writes", 0, "requests", stores=100),
+            figure("operator_cold_start_ready_seconds", 150.2, "s", stores=1000),
+        ]
+    )
+    rows = [row.split(" | ") for row in shown.splitlines() if row.startswith(("| 100 ", "| 1000 "))]
+    assert [row[:3] for row in rows] == [["| 100", "", "20.5"], ["| 1000", "", "150"]]
+    assert rows[0][6] == "0"
+    assert "All other figures" not in shown
+
+
 def test_the_run_tells_when_and_of_what() -> None:
     run = {"date": "2026-01-02", "commit": "abc1234", "is_changed": True, "cores": 2, "processor": "A", "load": 0.1}
     shown = render([{"run": run | {"memory_gb": 24}}])
@@ -99,14 +116,15 @@ def test_lines_of_logs_are_left_out(tmp_path: Path) -> None:
 
 def test_only_what_stands_between_the_marks_is_written_anew(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_between_marks(page, "new")
-    assert page.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    begin, end = marks("figures")
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    write_between_marks(page, (begin, end), "new")
+    assert page.read_text() == f"before\n{begin}\nnew\n{end}\nafter\n"
 
 
 def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("no marks\n")
     with pytest.raises(ValueError, match="substring not found"):
-        write_between_marks(page, "new")
+        write_between_marks(page, marks("figures"), "new")
     assert page.read_text() == "no marks\n"
