@@ -1,6 +1,6 @@
 """Make .venv/<part> from its pinned requirements, out of a cache where it was made before.
 
-    python3 requirements/install.py operator|service [--wheels DIR]
+    python3 requirements/install.py operator|service|docs [--wheels DIR]
 
 An environment is installed once per content (requirements, Python, wheels) into
 `${XDG_CACHE_HOME:-~/.cache}/simplemem/environments` and linked from there file by file, so that a fresh clone has it
@@ -26,11 +26,17 @@ KEPT = 3
 """Environments of a part that stay in the cache; older ones go."""
 
 
+def requirements(part: str) -> list[Path]:
+    """The files of a part; the last one takes in the others."""
+    names = (f"{part}.txt", f"{part}-dev.txt")
+    return [file for file in (ROOT / "requirements" / name for name in names) if file.exists()]
+
+
 def content_key(part: str, wheels: Path | None) -> str:
     """Hash of all that decides what is installed."""
     digest = hashlib.sha256(f"{sys.version}{sys.platform}".encode())
-    for name in (f"{part}.txt", f"{part}-dev.txt"):
-        digest.update((ROOT / "requirements" / name).read_bytes())
+    for file in requirements(part):
+        digest.update(file.read_bytes())
     for wheel in sorted(wheels.glob("*.whl")) if wheels else ():
         digest.update(wheel.name.encode())
     return digest.hexdigest()[:16]
@@ -63,7 +69,7 @@ def _install(part: str, wheels: Path | None, cached: Path) -> None:
         fresh = Path(folder) / "environment"
         venv.create(fresh, with_pip=True, symlinks=True)
         find = ["--find-links", str(wheels)] if wheels else []
-        wanted = ["--only-binary", ":all:", *find, "-r", str(ROOT / "requirements" / f"{part}-dev.txt")]
+        wanted = ["--only-binary", ":all:", *find, "-r", str(requirements(part)[-1])]
         subprocess.run([fresh / "bin" / "python", *PIP, *wanted], check=True)  # noqa: S603 - our own words
         fresh.rename(cached)
 
@@ -106,7 +112,7 @@ def _prune(base: Path, part: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Make .venv/<part>.")
-    parser.add_argument("part", choices=["operator", "service"])
+    parser.add_argument("part", choices=["operator", "service", "docs"])
     parser.add_argument("--wheels", type=Path, help="a folder of wheels that are preferred to the index's")
     options = parser.parse_args()
     make(options.part, options.wheels)

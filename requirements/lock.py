@@ -16,7 +16,7 @@ import json, sys
 from importlib.metadata import distribution, distributions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name as norm
-found, queue = set(), [("simplemem", sys.argv[1])]
+found, queue = set(), [("simplemem-kubernetes", sys.argv[1])]
 while queue:
     name, extra = queue.pop()
     for text in distribution(name).requires or ():
@@ -31,7 +31,7 @@ closure = {name for name, _ in found}
 pins = {norm(d.name): d.version.split("+")[0] for d in distributions()}
 print(json.dumps([sorted(closure), pins]))
 """
-TOOLS = {"pip", "setuptools", "simplemem", "wheel"}
+TOOLS = {"pip", "setuptools", "simplemem-kubernetes", "wheel"}
 
 
 def lock(part: str) -> None:
