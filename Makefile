@@ -9,13 +9,14 @@ PYTHON ?= python3
 WHEELS ?= $(wildcard ../shared/wheels)
 OPERATOR := .venv/operator
 SERVICE := .venv/service
+DOCS := .venv/docs
 STORE ?= manifests/minimal.yaml
 # Versions of Kubernetes beside the one that `make test` runs against; tests/harness/catalogue.py knows them.
 MATRIX ?= v1.34.4 v1.37.2
 TESTS ?= tests/cluster
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help init generate lint typecheck test test-unit test-cluster test-matrix test-argocd test-llm golden demo cluster cluster-down e2e package bench lock clean
+.PHONY: help init generate lint typecheck docs test test-unit test-cluster test-matrix test-argocd test-flux test-keda test-llm golden demo programs cluster cluster-down e2e package bench lock clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -32,28 +33,41 @@ $(SERVICE)/.ready: requirements/service.txt requirements/service-dev.txt require
 	@$(PYTHON) requirements/install.py service $(if $(WHEELS),--wheels $(abspath $(WHEELS)))
 	@touch $@
 
-generate: $(OPERATOR)/.ready ## Write the CRD, the chart's copy, the field reference, the chart's README and its annotations
-	@$(OPERATOR)/bin/python crds/generate.py
-	@$(OPERATOR)/bin/python charts/generate.py
+generate: init ## Write the CRD, the chart's copy, the references, the chart's README and its annotations
+	@$(OPERATOR)/bin/python -m crds.generate
+	@$(OPERATOR)/bin/python -m charts.generate
+	@$(OPERATOR)/bin/python -m docs.generators operator
+	@$(SERVICE)/bin/python -m docs.generators service
 
 lint: init ## ruff, import-linter, and that nothing generated is stale
 	@$(OPERATOR)/bin/ruff check .
 	@$(OPERATOR)/bin/ruff format --check .
 	@$(OPERATOR)/bin/lint-imports --no-cache
-	@$(OPERATOR)/bin/python crds/generate.py --check
-	@$(OPERATOR)/bin/python charts/generate.py --check
+	@$(OPERATOR)/bin/python -m crds.generate --check
+	@$(OPERATOR)/bin/python -m charts.generate --check
+	@$(OPERATOR)/bin/python -m docs.generators operator --check
+	@$(SERVICE)/bin/python -m docs.generators service --check
 
 typecheck: init ## strict mypy, each part in its own environment
-	@$(OPERATOR)/bin/mypy crds operator tests/api tests/operator tests/cluster tests/harness tests/e2e tests/chart tests/support/stores.py
-	@MYPYPATH=charts $(OPERATOR)/bin/mypy charts/generate.py charts/artifact_hub.py
-	@$(SERVICE)/bin/mypy crds service tests/service tests/console tests/contract tests/llm tests/support tests/benchmarks benchmarks
+	@$(OPERATOR)/bin/mypy crds operator tests/api tests/operator tests/cluster tests/harness tests/e2e tests/chart tests/support/stores.py charts/generate.py charts/artifact_hub.py docs/generators/__main__.py docs/generators/operator_pages.py
+	@$(SERVICE)/bin/mypy crds service tests/service tests/console tests/contract tests/llm tests/support tests/benchmarks benchmarks docs/generators/service_pages.py docs/generators/dashboards.py
 
-test: lint typecheck test-unit test-cluster ## Everything but e2e
+test: lint typecheck docs test-unit test-cluster ## Everything but e2e
 
-test-unit: init ## Unit, contract and chart tests
+$(DOCS)/.ready: requirements/docs.txt requirements/install.py
+	@echo "Making the environment of the documentation in $(DOCS)"
+	@$(PYTHON) requirements/install.py docs
+	@touch $@
+
+docs: $(DOCS)/.ready ## The documentation site, strictly, into build/site
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m docs.generators.site
+	@echo "The site is in build/site"
+
+test-unit: init $(DOCS)/.ready ## Unit, contract and chart tests
+	@$(SERVICE)/bin/python -m pytest tests/service tests/console tests/benchmarks
 	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
+	@$(SERVICE)/bin/python -m pytest tests/contract
 	@$(OPERATOR)/bin/python -m pytest tests/api tests/operator tests/harness tests/chart
-	@$(SERVICE)/bin/python -m pytest tests/service tests/console tests/contract tests/benchmarks
 
 test-cluster: $(OPERATOR)/.ready ## The operator against a real control plane
 	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
@@ -70,6 +84,14 @@ test-argocd: $(OPERATOR)/.ready ## A real Argo CD keeps stores in step with Git 
 	@$(OPERATOR)/bin/python -m tests.harness.build control-plane argocd
 	@$(OPERATOR)/bin/python -m pytest tests/cluster/test_argo_cd.py
 
+test-flux: $(OPERATOR)/.ready ## A real kustomize-controller of Flux with the samples (built once: eight minutes on two cores)
+	@$(OPERATOR)/bin/python -m tests.harness.build control-plane controller-gen flux-health kustomize-controller
+	@$(OPERATOR)/bin/python -m pytest tests/operator/test_flux.py tests/cluster/test_flux.py
+
+test-keda: $(OPERATOR)/.ready ## A real KEDA scales a store by the sample (built once: ten minutes on two cores)
+	@$(OPERATOR)/bin/python -m tests.harness.build control-plane keda-operator keda-adapter
+	@$(OPERATOR)/bin/python -m pytest tests/cluster/test_keda.py
+
 test-llm: init ## A store on a real language model (llama.cpp, compiled once: ten minutes on two cores)
 	@$(SERVICE)/bin/python -m pytest tests/llm --capture=no
 
@@ -85,6 +107,9 @@ cluster: $(OPERATOR)/.ready ## One real Kubernetes node on this machine (Debian,
 cluster-down: ## Stop the node and leave nothing
 	@$(PYTHON) -m tests.harness.cluster down
 
+programs: ## What the real control plane and the real node are made of, built once from Go modules
+	@$(PYTHON) -m tests.harness.build control-plane node
+
 e2e: init ## Images, node, helm install, real pods, real memory in and out
 	@$(OPERATOR)/bin/python -m tests.harness.images
 	@$(OPERATOR)/bin/python -m tests.harness.cluster up
@@ -94,8 +119,8 @@ e2e: init ## Images, node, helm install, real pods, real memory in and out
 package: $(OPERATOR)/.ready ## Chart, images, SBOMs and checksums of a release into dist/; KEY=FILE signs with an SSH key
 	@$(OPERATOR)/bin/python -m tests.harness.package $(if $(KEY),--key $(KEY))
 
-bench: $(SERVICE)/.ready ## Benchmarks, one after the other, and their table; FULL=1 with the long ones, PUBLISH=1 into docs/
-	@$(SERVICE)/bin/python benchmarks/run.py $(if $(FULL),--full) $(if $(PUBLISH),--publish)
+bench: init ## Benchmarks, one after the other, and their table; FULL=1 with the long ones, PUBLISH=1 into docs/, SUITE=operator: many stores
+	@$(SERVICE)/bin/python benchmarks/run.py $(SUITE) $(if $(FULL),--full) $(if $(PUBLISH),--publish)
 
 lock: init ## Pin what is installed now
 	@$(OPERATOR)/bin/python requirements/lock.py
