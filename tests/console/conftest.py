@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.console.proxy import PathProxy
 from tests.support.browser import Browser, Page
 from tests.support.server import Server, remember
 
@@ -22,6 +24,7 @@ TOKENS = {
 }
 
 Opener = Callable[..., Page]
+Below = Callable[[str, str], PathProxy]
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +84,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Opener]:
+def below() -> Iterator[Below]:
+    """Puts an address below a path, until the pages that ask there are closed."""
+    with ExitStack() as opened:
+        yield lambda target, prefix: opened.enter_context(PathProxy(target.rstrip("/"), prefix))
+
+
+@pytest.fixture
+def open_page(browser: Browser, below: Below) -> Iterator[Opener]:
     """Opens tabs that must not have complained of anything by the end of the test, but for what `expected` names."""
     opened: list[tuple[Page, tuple[str, ...]]] = []
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
 from simplemem_service.api.plan import use_of
 from simplemem_service.usage import Use, Week
-from tests.console.conftest import Opener
+from tests.console.conftest import Below, Opener
 from tests.console.proxy import PathProxy
 from tests.support.stores import make_store
 
 
 @pytest.fixture
-def proxy(url: str) -> Iterator[PathProxy]:
-    with PathProxy(url.rstrip("/"), "/notes/") as proxy:
-        yield proxy
+def proxy(url: str, below: Below) -> PathProxy:
+    return below(url, "/notes/")
 
 
 @pytest.mark.parametrize(

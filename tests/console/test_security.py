@@ -7,8 +7,7 @@ import json
 import httpx
 import pytest
 
-from tests.console.conftest import Opener
-from tests.console.proxy import PathProxy
+from tests.console.conftest import Below, Opener
 from tests.support.browser import Page
 from tests.support.server import Server
 
@@ -129,10 +128,9 @@ def test_a_token_shows_what_it_may_see(open_page: Opener, guarded: Server, token
     page.wait_text("#remember-message", "lacks the scope 'write'")
 
 
-def test_stores_below_one_origin_do_not_share_a_token(open_page: Opener, guarded: Server) -> None:
-    with PathProxy(guarded.url, "/one/") as proxy:
-        page = open_page(proxy.url, expected=("40",))
-        _enter(page, "root-secret")
-        page.wait_text("#store-name", "team-a/notes")
-        keys = page.read("Object.keys(sessionStorage)")
+def test_stores_below_one_origin_do_not_share_a_token(open_page: Opener, guarded: Server, below: Below) -> None:
+    page = open_page(below(guarded.url, "/one/").url, expected=("40",))
+    _enter(page, "root-secret")
+    page.wait_text("#store-name", "team-a/notes")
+    keys = page.read("Object.keys(sessionStorage)")
     assert keys == ["simplemem-token:/one/"]

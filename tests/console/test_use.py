@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.console.conftest import SUPERSEDED, Opener
+from tests.console.conftest import SUPERSEDED, Below, Opener
 from tests.console.proxy import PathProxy
 from tests.support.browser import Page
 
@@ -143,16 +143,16 @@ def test_the_chosen_theme_outlives_a_reload(page: Page, url: str) -> None:
     assert page.read("getComputedStyle(document.documentElement).colorScheme") == "light"
 
 
-def test_the_page_works_below_a_path(open_page: Opener, url: str) -> None:
-    with PathProxy(url.rstrip("/"), "/team-a/notes/") as proxy:
-        page = open_page(proxy.url)
-        page.wait_text("#store-state", "ready")
-        page.fill("#query", "Who is Eva?")
-        page.press("Enter")
-        page.wait_text("#search-results", "Eva works as a doctor")
-        loaded = [address for address in page.requested() if not address.startswith("data:")]
-        assert loaded
-        assert all(address.startswith(proxy.url) for address in loaded), loaded
+def test_the_page_works_below_a_path(open_page: Opener, url: str, below: Below) -> None:
+    proxy = below(url, "/team-a/notes/")
+    page = open_page(proxy.url)
+    page.wait_text("#store-state", "ready")
+    page.fill("#query", "Who is Eva?")
+    page.press("Enter")
+    page.wait_text("#search-results", "Eva works as a doctor")
+    loaded = [address for address in page.requested() if not address.startswith("data:")]
+    assert loaded
+    assert all(address.startswith(proxy.url) for address in loaded), loaded
 
 
 def test_a_store_that_is_gone_is_shown_as_unreachable_and_found_again(open_page: Opener, url: str) -> None:
