@@ -3,6 +3,7 @@
 ServiceError
 |- TransientError          a retry may help
 |  |- StorageUnavailableError
+|  |  |- CarelessBucketError
 |  |- OverloadedError
 |  |  |- RateLimitedError
 |  |- NotReadyError
@@ -53,6 +54,10 @@ class StorageUnavailableError(TransientError):
     """The data folder or the bucket cannot be read or written now."""
 
     code = "StorageUnavailable"
+
+
+class CarelessBucketError(StorageUnavailableError):
+    """The bucket answers and ignores the conditions of a write, so two writers would lose each other's turns unseen."""
 
 
 class OverloadedError(TransientError):

@@ -49,7 +49,10 @@ class Generations:
         return self._config.store.embedding.model
 
     async def connect(self) -> BlobStore:
-        """Where the small files of the store lie; what paid models cost is noted there, and the keys of its caches."""
+        """Where the small files of the store lie; what paid models cost is noted there, and the keys of its caches.
+
+        Raises `CarelessBucketError` before anything is accepted, if the place would lose it.
+        """
 
         def create() -> tuple[BlobStore, Budget | None]:
             from simplemem_service.factory.models import create_budget
@@ -59,6 +62,7 @@ class Generations:
             return blobs, create_budget(self._config, blobs)
 
         blobs, self._budget = await asyncio.to_thread(create)
+        await blobs.check_conditions()
         self._scope = await read_scope(blobs) if self._config.redis_url is not None else None
         return blobs
 

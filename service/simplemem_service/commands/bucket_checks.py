@@ -24,7 +24,7 @@ from simplemem_api.resolved import ResolvedS3, ResolvedStore
 from simplemem_service.commands.findings import Finding, State
 from simplemem_service.commands.kubectl import Kubectl
 from simplemem_service.commands.secret_checks import SeenSecret
-from simplemem_service.errors import ServiceError
+from simplemem_service.errors import CarelessBucketError, ServiceError
 
 UNDECIDED = frozenset({Reason.RECONCILING, Reason.SUSPENDED, Reason.NOT_CHECKED, Reason.NO_BACKUP_YET})
 """Reasons of a condition that say nothing about a bucket."""
@@ -137,6 +137,8 @@ def _hint(bucket: Bucket) -> Finding:
 def _try(bucket: Bucket) -> Finding:
     try:
         asyncio.run(_write(bucket))
+    except CarelessBucketError as error:
+        return Finding(bucket.check, State.PROBLEM, f"{bucket.place}: {error}", "keep the store in another bucket")
     except ServiceError as error:
         step = f"set {bucket.keys} as the store's Secret has them; the bucket must exist"
         return Finding(bucket.check, State.PROBLEM, f"{bucket.place}: {error}", step)
@@ -151,4 +153,4 @@ async def _write(bucket: Bucket) -> None:
     if bucket.condition is ConditionType.BACKUP_SUCCEEDED:
         await CopyPlace(bucket.s3, os.environ).check()
         return
-    await S3BlobStore(bucket.s3).check()
+    await S3BlobStore(bucket.s3).check_conditions()

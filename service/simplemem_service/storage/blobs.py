@@ -46,5 +46,9 @@ class BlobStore(ABC):
         """Write and remove a probe; `StorageUnavailableError` says why that is impossible."""
 
     @abstractmethod
+    async def check_conditions(self) -> None:
+        """Prove that the place keeps what is there from a second writer; `CarelessBucketError` if it does not."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Release threads and connections."""

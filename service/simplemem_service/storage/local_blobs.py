@@ -89,6 +89,10 @@ class LocalBlobStore(BlobStore):
         await self._run(self._probe)
 
     @override
+    async def check_conditions(self) -> None:
+        """A file is created once, whoever asks."""
+
+    @override
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
 

@@ -5,6 +5,7 @@ Credentials come from the environment (AWS_ACCESS_KEY_ID and the like) or from t
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from typing_extensions import override
 
 from simplemem_api.resolved import ResolvedS3
 from simplemem_service.constants import STORAGE_TIMEOUT
-from simplemem_service.errors import StorageUnavailableError
+from simplemem_service.errors import CarelessBucketError, StorageUnavailableError
 from simplemem_service.storage.blobs import BlobStore
 
 Result = TypeVar("Result")
@@ -161,6 +162,25 @@ class S3BlobStore(BlobStore):
         await self._guard(obstore.delete_async(self._store, name))
 
     @override
+    async def check_conditions(self) -> None:
+        name = f"{PROBES}/{uuid.uuid4().hex}"
+        first = await self.put_if(name, b"first", None)
+        if first is None:
+            raise StorageUnavailableError(f"bucket '{self._bucket}' did not answer the first write of '{name}' in time")
+        try:
+            if await self.put_if(name, b"second", None) is not None:
+                raise self._careless("If-None-Match")
+            second = await self.put_if(name, b"second", first)
+            if second is None:
+                raise StorageUnavailableError(f"bucket '{self._bucket}' refuses a write whose condition holds")
+            if await self.put_if(name, b"third", first) is not None:
+                raise self._careless("If-Match")
+        finally:
+            # What stays of a probe counts for nothing, and must not hide what it has shown.
+            with contextlib.suppress(StorageUnavailableError):
+                await self.delete(name)
+
+    @override
     async def close(self) -> None:
         return
 
@@ -178,6 +198,12 @@ class S3BlobStore(BlobStore):
             return await call
         except (BaseError, OSError) as error:
             raise self._unavailable(error) from error
+
+    def _careless(self, header: str) -> CarelessBucketError:
+        return CarelessBucketError(
+            f"bucket '{self._bucket}' ignores the header {header}: one of two writers would overwrite what "
+            "the other was told to be safe; use an S3 server with conditional writes, such as AWS S3 or a current MinIO"
+        )
 
     def _unavailable(self, error: Exception) -> StorageUnavailableError:
         first_line = str(error).split("\n", 1)[0]

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.support.bucket import BucketServer, credentials
+from tests.support.careless_bucket import careless_bucket
 from tests.support.server import Server, eventually, finish, list_sources, remember
 from tests.support.volumes import small_volume
 
@@ -93,6 +94,17 @@ def test_a_bucket_that_refuses_is_told_tried_again_and_used_when_it_is_there(tmp
         bucket.start()
         server.wait_ready()
         remember(client, "ben", "I have a cat.")
+
+
+def test_a_bucket_that_would_lose_what_it_was_given_gets_no_turn(tmp_path: Path) -> None:
+    with careless_bucket(ignored=frozenset({"if-none-match", "if-match"})) as endpoint:
+        s3 = {"bucket": "memories", "prefix": "p", "endpoint": endpoint}
+        server = Server(tmp_path, credentials(), tier="CostEffective", embedding=MINILM, storage={"s3": s3})
+        with running(server) as client:
+            eventually(lambda: server.reason("storage") == "BucketRefused", within=90, what="the reason at /readyz")
+            assert "ignores the header If-None-Match" in server.readiness()["checks"]["storage"]["message"]
+            refused = client.post("/v1/turns", json={"turns": [TURN]})
+            assert (refused.status_code, refused.json()["code"]) == (503, "NotReady")
 
 
 def test_a_model_that_cannot_be_found_is_told_and_the_process_stays(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from simplemem_service.errors import StorageUnavailableError
+from simplemem_service.errors import CarelessBucketError, StorageUnavailableError
 from simplemem_service.storage.s3_blobs import S3BlobStore
 from tests.support.bucket import BucketServer, set_credentials
+from tests.support.careless_bucket import careless_bucket
+from tests.support.stores import make_store
 
 
 @pytest.fixture
@@ -67,6 +69,21 @@ async def test_a_write_on_condition_needs_the_version_seen(blobs: S3BlobStore) -
     assert second == await blobs.version("lock")
     assert await blobs.put_if("lock", b"3", first) is None
     assert await blobs.version("none") is None
+
+
+async def test_a_bucket_with_conditional_writes_passes_and_keeps_no_probe(blobs: S3BlobStore) -> None:
+    await blobs.check_conditions()
+    assert await blobs.list_all(without=frozenset()) == []
+
+
+@pytest.mark.parametrize("header", ["If-None-Match", "If-Match"])
+async def test_a_bucket_without_conditional_writes_is_refused(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_credentials(monkeypatch)
+    with careless_bucket(ignored=frozenset({header.lower()})) as endpoint:
+        s3 = make_store(storage={"s3": {"bucket": "memories", "endpoint": endpoint}}).storage.s3
+        assert s3 is not None
+        with pytest.raises(CarelessBucketError, match=f"bucket 'memories' ignores the header {header}:"):
+            await S3BlobStore(s3).check_conditions()
 
 
 async def test_a_missing_bucket_is_told(bucket: BucketServer) -> None:
