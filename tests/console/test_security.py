@@ -116,6 +116,54 @@ def test_a_token_can_be_forgotten(open_page: Opener, guarded: Server) -> None:
     assert page.read("sessionStorage.length") == 0
 
 
+def test_what_one_token_saw_is_gone_when_it_is_forgotten_or_changed(open_page: Opener, guarded: Server) -> None:
+    page = open_page(f"{guarded.url}/", expected=("40",))
+    _enter(page, "root-secret")
+    page.wait_text("#memory", "Storage")
+    for field, text in (("user", "eve"), ("speaker", "Eve"), ("text", "I keep a diary in the attic.")):
+        page.fill(f"#remember-{field}", text)
+    page.click("#remember-form button")
+    page.wait_text("#operations", "Succeeded")
+    page.fill("#query", "What does Eve keep?")
+    page.press("Enter")
+    page.wait_text("#search-results", "diary")
+    page.fill("#timeline-user", "eve")
+    page.press("Enter")
+    page.wait_text("#timeline-entries", "diary")
+    page.click("#token")
+    page.click("#token-form .primary")
+    page.wait_text("#token-message", "Type a token")
+    page.type("alice-secret")
+    page.press("Enter")
+    page.wait("!document.querySelector('#token-dialog').open")
+    page.wait_text("#memory", "Entries")
+    shown = page.text("main")
+    assert "diary" not in shown
+    assert "Succeeded" not in shown
+    assert "Storage" not in page.text("#memory")
+    page.click("#token")
+    page.click("#token-forget")
+    page.wait_text("#health-message", "token")
+    assert page.text("#memory") == ""
+
+
+def test_an_answer_that_comes_after_the_token_was_forgotten_is_not_shown(
+    open_page: Opener, guarded: Server, below: Below
+) -> None:
+    proxy = below(guarded.url, "/slow/")
+    page = open_page(proxy.url, expected=("40",))
+    _enter(page, "root-secret")
+    page.wait_text("#store-name", "team-a/notes")
+    proxy.delays["/v1/search"] = 1.5
+    page.fill("#query", "anything at all")
+    page.press("Enter")
+    page.wait_text("#search-message", "Searching")
+    page.click("#token")
+    page.click("#token-forget")
+    page.wait_text("#search-message", "The token was changed meanwhile.")
+    assert page.text("#search-results") == ""
+
+
 @pytest.mark.parametrize(("token", "shown"), [("reader-secret", True), ("alice-secret", False)])
 def test_a_token_shows_what_it_may_see(open_page: Opener, guarded: Server, token: str, shown: bool) -> None:
     page = open_page(f"{guarded.url}/", expected=("40",))

@@ -71,6 +71,75 @@ def test_a_long_timeline_comes_in_pages(page: Page) -> None:
     assert page.read("document.querySelector('#timeline-more').hidden")
 
 
+def test_a_timeline_that_is_asked_for_twice_shows_each_memory_once(open_page: Opener, url: str, below: Below) -> None:
+    proxy = below(url, "/notes/")
+    page = open_page(proxy.url)
+    page.wait_text("#store-state", "ready")
+    proxy.delays["/v1/entries"] = 0.5
+    page.fill("#timeline-user", "mover")
+    page.press("Enter")
+    page.press("Enter")
+    page.wait_text("#timeline-message", "2 memories")
+    proxy.delays.clear()
+    page.fill("#timeline-user", "nobody-of-this-name")
+    page.press("Enter")
+    page.wait_text("#timeline-message", "No memories.")
+    assert page.text("#timeline-entries") == ""
+
+
+def test_words_that_are_sent_twice_by_a_double_click_are_kept_once(open_page: Opener, url: str, below: Below) -> None:
+    proxy = below(url, "/notes/")
+    page = open_page(proxy.url)
+    page.wait_text("#store-state", "ready")
+    proxy.delays["/v1/turns"] = 0.5
+    for field, text in (("user", "dora"), ("speaker", "Dora"), ("text", "I paint on Mondays.")):
+        page.fill(f"#remember-{field}", text)
+    page.click("#remember-form button")
+    page.click("#remember-form button")
+    page.wait_text("#operations", "Succeeded")
+    found = httpx.get(f"{url}v1/entries", params={"user_id": "dora"}).json()["entries"]
+    assert len(found) == 1
+
+
+def test_results_go_with_a_question_that_fails(open_page: Opener, url: str, below: Below) -> None:
+    proxy = below(url, "/notes/")
+    page = open_page(proxy.url, expected=("503",))
+    page.fill("#query", "Who is Eva?")
+    page.press("Enter")
+    page.wait_text("#search-results", "Eva works as a doctor")
+    proxy.answers["/v1/search"] = (503, {"code": "NotReady", "detail": "the index is being built"})
+    page.fill("#query", "Where does Ada live?")
+    page.press("Enter")
+    page.wait_text("#search-message", "the index is being built")
+    assert page.text("#search-results") == ""
+
+
+def test_a_search_without_the_meaning_says_so(open_page: Opener, url: str, below: Below) -> None:
+    proxy = below(url, "/notes/")
+    page = open_page(proxy.url)
+    page.wait_text("#store-state", "ready")
+    body = {"query": "Who is Eva?", "filter": {"user_id": "ada"}}
+    found = httpx.post(f"{url}v1/search", json=body).json()
+    proxy.answers["/v1/search"] = (200, found | {"degraded": "EmbeddingUnavailable"})
+    page.fill("#query", "Who is Eva?")
+    page.press("Enter")
+    page.wait_text("#search-message", "by words, people and dates alone")
+
+
+def test_an_operation_is_followed_through_a_restart(open_page: Opener, url: str, below: Below) -> None:
+    proxy = below(url, "/notes/")
+    page = open_page(proxy.url, expected=("503",))
+    page.wait_text("#store-state", "ready")
+    turns = {"user_id": "finn", "turns": [{"speaker": "Finn", "text": "I collect stamps."}]}
+    operation = httpx.post(f"{url}v1/turns", json=turns).json()["operation_id"]
+    proxy.answers[f"/v1/operations/{operation}"] = (503, {"code": "NotReady", "detail": "starting"})
+    page.fill("#follow-id", operation)
+    page.press("Enter")
+    page.wait_text("#operations .error", "starting Asked again.")
+    proxy.answers.clear()
+    page.wait_text("#operations", "Succeeded")
+
+
 def test_what_is_remembered_here_is_followed_until_it_can_be_found(page: Page) -> None:
     before = page.wait("Number(document.querySelector('#memory dd').innerText.replace(',', ''))")
     page.fill("#remember-user", "ben")

@@ -23,6 +23,8 @@ export async function call(path, { method = "GET", body, query, quiet = false, a
     const token = currentToken();
     const answer = await send(path, method, body, query, token);
     const content = await answer.json().catch(() => ({}));
+    // What one token may see is not for who changed it meanwhile.
+    if (answer.ok && token !== currentToken()) throw new Problem(401, { detail: "The token was changed meanwhile." });
     if (answer.ok || accept.includes(answer.status)) return content;
     const problem = new Problem(answer.status, content);
     if (answer.status !== 401 || quiet || !(await askToken(token ? problem.message : ""))) throw problem;

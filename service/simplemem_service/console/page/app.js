@@ -1,12 +1,19 @@
 // Starts the parts of the console.
 
-import { startOperations } from "./operations.js";
-import { startSearch } from "./search.js";
-import { refreshStatus, startStatus } from "./status.js";
-import { startTimeline } from "./timeline.js";
+import { clearOperations, startOperations } from "./operations.js";
+import { clearSearch, startSearch } from "./search.js";
+import { clearStatus, refreshStatus, startStatus } from "./status.js";
+import { clearTimeline, startTimeline } from "./timeline.js";
 import { startToken } from "./token.js";
 
-startToken(refreshStatus);
+startToken(() => {
+  // Nothing that one token could see stays for the next, or for none.
+  clearSearch();
+  clearTimeline();
+  clearOperations();
+  clearStatus();
+  refreshStatus();
+});
 startSearch();
 startTimeline();
 startOperations(refreshStatus);

@@ -1,6 +1,6 @@
 // Turns that are remembered from here, and how far operations have come.
 
-import { call, explain } from "./api.js";
+import { Problem, call, explain } from "./api.js";
 import { byId, make, readForm, say } from "./dom.js";
 import { counted } from "./format.js";
 
@@ -8,7 +8,12 @@ const POLL_MS = 700;
 const ENDED = new Set(["Succeeded", "Failed"]);
 const sleep = (milliseconds) => new Promise((wake) => setTimeout(wake, milliseconds));
 
+const MOST_POLL_MS = 10_000;
+
 let tellEnded = () => {};
+let isSending = false;
+/** Changes when what is followed is to be followed no more. */
+let era = 0;
 
 /** Let the forms work; `ended` is called whenever an operation has ended. */
 export function startOperations(ended) {
@@ -24,10 +29,19 @@ export function startOperations(ended) {
   });
 }
 
+/** Follow nothing any more. */
+export function clearOperations() {
+  era += 1;
+  byId("operations").replaceChildren();
+  say(byId("remember-message"), "");
+}
+
 async function remember(form) {
   const message = byId("remember-message");
   const { speaker, text, ...owner } = readForm(form);
-  if (!speaker || !text) return;
+  // A second click before the answer would keep the same words twice.
+  if (!speaker || !text || isSending) return;
+  isSending = true;
   const turn = { speaker, text, timestamp: new Date().toISOString() };
   say(message, "Sending …");
   try {
@@ -37,24 +51,34 @@ async function remember(form) {
     follow(operation_id);
   } catch (error) {
     say(message, explain(error), true);
+  } finally {
+    isSending = false;
   }
 }
 
 /** Show an operation and its progress until it has ended. */
 async function follow(id) {
   const item = make("li", { class: "operation" });
+  const mine = era;
   byId("operations").prepend(item);
-  try {
-    let state = "";
-    while (!ENDED.has(state)) {
-      if (state) await sleep(POLL_MS);
+  let pause = POLL_MS;
+  for (let state = ""; !ENDED.has(state); await sleep(pause)) {
+    try {
       const operation = await call(`v1/operations/${encodeURIComponent(id)}`);
+      if (mine !== era) return;
       show(item, id, operation);
       state = operation.state;
+      pause = POLL_MS;
+      if (ENDED.has(state)) tellEnded();
+    } catch (error) {
+      if (mine !== era) return;
+      // A pod that restarts is asked again, less and less often; the operation goes on meanwhile.
+      const isPassing = !(error instanceof Problem) || error.status === 503 || error.status === 429;
+      const told = isPassing ? `${explain(error)} Asked again.` : explain(error);
+      item.replaceChildren(make("code", {}, id), make("p", { class: "error", role: "alert" }, told));
+      if (!isPassing) return;
+      pause = Math.min(2 * pause, MOST_POLL_MS);
     }
-    tellEnded();
-  } catch (error) {
-    item.replaceChildren(make("code", {}, id), make("p", { class: "error", role: "alert" }, explain(error)));
   }
 }
 

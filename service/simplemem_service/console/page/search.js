@@ -23,17 +23,27 @@ function question({ query, top_k, persons, from, to, ...filter }) {
 
 let latest = 0;
 
+/** Show no results. */
+export function clearSearch() {
+  byId("search-results").replaceChildren();
+  byId("search-context").hidden = true;
+  say(byId("search-message"), "");
+}
+
 async function search(fields) {
   const message = byId("search-message");
-  const mine = ++latest;
   if (!fields.query) return;
+  const mine = ++latest;
   say(message, "Searching …");
   try {
     const found = await call("v1/search", { method: "POST", body: question(fields) });
     // A slower answer to an earlier question must not replace this one.
     if (mine === latest) show(found, message);
   } catch (error) {
-    if (mine === latest) say(message, explain(error), true);
+    if (mine !== latest) return;
+    // What an earlier question found would look like the answer to this one.
+    clearSearch();
+    say(message, explain(error), true);
   }
 }
 
@@ -41,12 +51,15 @@ function show(found, message) {
   const best = found.results[0]?.score ?? 1;
   byId("search-results").replaceChildren(...found.results.map((hit) => resultItem(hit, best)));
   const number = counted(found.results.length, "memory", "memories");
-  say(message, found.results.length ? `${number} in ${found.took_ms.toFixed(1)} ms${depth(found)}` : "Nothing found.");
+  const told = found.results.length ? `${number} in ${found.took_ms.toFixed(1)} ms${depth(found)}` : "Nothing found.";
+  say(message, found.degraded ? `${told} ${degraded(found.degraded)}` : told);
   const context = byId("search-context");
   context.hidden = !found.context;
   context.querySelector("summary").textContent = `Context for a prompt (${counted(found.context_tokens, "token", "tokens")})`;
   context.querySelector("pre").textContent = found.context;
 }
+
+const degraded = (code) => `Looked for by words, people and dates alone, since the meaning cannot be had now (${code}).`;
 
 const depth = (found) => (found.depth ? `, depth ${found.depth.k_dyn} at complexity ${found.depth.complexity.toFixed(2)}` : "");
 

@@ -6,6 +6,8 @@ import { bytes, count, duration, money, time } from "./format.js";
 
 const POLL_MS = 5000;
 let timer = 0;
+/** Number of the last round: answers to earlier ones count no more. */
+let latest = 0;
 /** Figures that readyz tells beside its checks. */
 let figures = {};
 
@@ -16,16 +18,25 @@ export function startStatus() {
   refresh(false);
 }
 
+/** Show no figures, until they are read again. */
+export function clearStatus() {
+  for (const name of ["memory", "queue", "index", "cost"]) byId(name).replaceChildren();
+  byId("tier-advice").textContent = "";
+}
+
 export function refreshStatus() {
   clearTimeout(timer);
   if (document.visibilityState === "visible") refresh(true);
 }
 
 async function refresh(quiet) {
+  const mine = ++latest;
+  const unlessLate = (show) => (told) => mine === latest && show(told);
   // A store that is not ready answers 503 with the same body.
-  const checks = call("readyz", { quiet: true, accept: [503] }).then(showChecks);
-  const status = call("v1/status", { quiet });
-  const [ready, known] = await Promise.allSettled([checks, Promise.all([status, checks]).then(([told]) => showStatus(told))]);
+  const checks = call("readyz", { quiet: true, accept: [503] }).then(unlessLate(showChecks));
+  const status = Promise.all([call("v1/status", { quiet }), checks]).then(([told]) => unlessLate(showStatus)(told));
+  const [ready, known] = await Promise.allSettled([checks, status]);
+  if (mine !== latest) return;
   const failed = [ready, known].find((one) => one.status === "rejected");
   say(byId("health-message"), failed ? explain(failed.reason) : "", Boolean(failed));
   if (ready.status === "rejected") showState("unreachable", "bad");

@@ -7,29 +7,41 @@ import { counted } from "./format.js";
 
 const PAGE = 100;
 const shown = { user: "", entries: [], cursor: null };
+/** Number of the last load: answers to earlier ones count no more. */
+let latest = 0;
 
 export function startTimeline() {
   byId("timeline-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    Object.assign(shown, { user: readForm(event.target).user_id || "", entries: [], cursor: null });
+    clearTimeline();
+    shown.user = readForm(event.target).user_id || "";
     load();
   });
   byId("timeline-more").addEventListener("click", load);
 }
 
+/** Show nobody's memories. */
+export function clearTimeline() {
+  Object.assign(shown, { user: "", entries: [], cursor: null });
+  byId("timeline-entries").replaceChildren();
+  byId("timeline-more").hidden = true;
+  say(byId("timeline-message"), "");
+}
+
 async function load() {
   const message = byId("timeline-message");
   const { user, cursor } = shown;
+  const mine = ++latest;
   say(message, "Loading …");
   try {
     const page = await call("v1/entries", { query: { limit: PAGE, ...(user && { user_id: user }), ...(cursor && { cursor }) } });
-    // Another user may have been asked for meanwhile.
-    if (shown.user !== user || shown.cursor !== cursor) return;
+    if (mine !== latest) return;
+    shown.user = user;
     shown.entries.push(...page.entries);
     shown.cursor = page.next_cursor;
     show(message);
   } catch (error) {
-    say(message, explain(error), true);
+    if (mine === latest) say(message, explain(error), true);
   }
 }
 

@@ -32,7 +32,8 @@ export function startToken(changed) {
     if (token) sessionStorage.setItem(KEY, token);
     else sessionStorage.removeItem(KEY);
     byId("token-value").value = "";
-    dialog.close("changed");
+    // Requests that wait for a token are sent again only where there is one.
+    dialog.close(token ? "changed" : "");
     changed();
   };
   byId("token").addEventListener("click", () => askToken());
@@ -40,6 +41,12 @@ export function startToken(changed) {
   byId("token-cancel").addEventListener("click", () => dialog.close(""));
   byId("token-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    end(byId("token-value").value.trim());
+    const token = byId("token-value").value.trim();
+    if (token) {
+      end(token);
+      return;
+    }
+    byId("token-message").textContent = "Type a token, or press Forget to use none.";
+    byId("token-value").focus();
   });
 }
