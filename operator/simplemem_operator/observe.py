@@ -128,6 +128,7 @@ def _pod(pod: Manifest, report: Report) -> PodHealth:
         is_ready=conditions.get("Ready") == "True",
         checks={name: check for name, check in report.get("checks", {}).items() if isinstance(check, dict)},
         figures={key: value for key, value in report.get("figures", {}).items() if isinstance(value, int)},
+        is_placed=bool(pod.get("spec", {}).get("nodeName")),
         waiting=_waiting(status),
     )
 

@@ -7,6 +7,7 @@ written while the same number runs. What the month costs is written anew when it
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +21,9 @@ from simplemem_api.memory_spec import BudgetAction, LlmMode
 from simplemem_api.prices import CENT, Prices
 from simplemem_api.resolved import ResolvedBudget, ResolvedStore
 from simplemem_api.workload_spec import Device
-from simplemem_operator import names
+from simplemem_operator.builders.deployment import RETRIEVAL
+from simplemem_operator.builders.embedding import EMBEDDING
+from simplemem_operator.builders.redis import REDIS
 from simplemem_operator.models.desired import MachineCost
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
@@ -212,16 +215,14 @@ def _pays_models(store: ResolvedStore) -> bool:
 
 
 def _running(store: ResolvedStore, observed: Observed) -> dict[Meter, int]:
-    def replicas(kind: str, name: str) -> int:
-        child = observed.child(kind, name)
-        return int(child.get("status", {}).get("replicas", 0)) if child is not None else 0
-
+    # A pod that waits for a node costs nothing: a GPU that no cloud has to give is not paid.
+    placed = Counter(pod.component for pod in observed.pods if pod.is_placed)
     return {
         Meter.STORE: 1,
         Meter.UP: int(not store.suspend),
-        Meter.RETRIEVAL: replicas("Deployment", names.retrieval(store.name)),
-        Meter.GPU: replicas("StatefulSet", names.embedding(store.name)),
-        Meter.REDIS: replicas("StatefulSet", names.redis(store.name)),
+        Meter.RETRIEVAL: placed[RETRIEVAL],
+        Meter.GPU: placed[EMBEDDING],
+        Meter.REDIS: placed[REDIS],
     }
 
 

@@ -26,18 +26,21 @@ HOUR = timedelta(hours=1)
 KEYED: dict[str, Any] = {"llm": {"secretName": "keys"}}
 
 
-def child(kind: str, name: str, replicas: int) -> dict[str, Any]:
-    return {"kind": kind, "metadata": {"name": name}, "spec": {"replicas": replicas}, "status": {"replicas": replicas}}
+DEPLOYMENT: dict[str, Any] = {
+    "kind": "Deployment",
+    "metadata": {"name": "notes-retrieval"},
+    "spec": {"replicas": 1},
+    "status": {"replicas": 1},
+}
 
 
-def found(pods: int = 1, gpus: int = 0, cents: int | None = None, month: int = 202603) -> Observed:
+def found(
+    pods: int = 1, gpus: int = 0, cents: int | None = None, month: int = 202603, *, has_nodes: bool = True
+) -> Observed:
     figures = {} if cents is None else {"spend_cents": cents, "spend_month": month}
-    children = (
-        child("Deployment", "notes-retrieval", pods),
-        child("StatefulSet", "notes-embedding", gpus),
-        child("StatefulSet", "notes-redis", 0),
-    )
-    return Observed(children, pods=(PodHealth("retrieval", is_ready=True, figures=figures),))
+    retrieval = PodHealth("retrieval", is_ready=True, figures=figures, is_placed=True)
+    embedding = PodHealth("embedding", is_ready=False, is_placed=has_nodes)
+    return Observed((DEPLOYMENT,), pods=(retrieval,) * pods + (embedding,) * gpus)
 
 
 def told(observed: Observed, previous: dict[str, Any], now: datetime, **spec: Any) -> dict[str, Any]:
@@ -61,6 +64,13 @@ def test_hours_follow_from_what_was_written_last() -> None:
     items = {item["name"]: item["usd"] for item in third["cost"]["measured"]["items"]}
     assert items["GPU"] == str((Decimal(325) * 20 / 730).quantize(Decimal("0.01")))
     assert third["cost"]["measured"]["month"] == "2026-03"
+
+
+def test_a_pod_that_waits_for_a_node_costs_nothing() -> None:
+    waiting = found(3, 2, has_nodes=False)
+    first = told(waiting, {}, NOON, tier="GPUAccelerated", storage=S3)
+    later = told(waiting, first, NOON + 96 * HOUR, tier="GPUAccelerated", storage=S3)
+    assert (meters(later)["retrieval"], meters(later)["gpu"]) == (("288.000", 3), ("0.000", 0))
 
 
 def test_nothing_is_written_while_the_same_runs_until_it_has_cost_something() -> None:

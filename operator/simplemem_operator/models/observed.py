@@ -35,6 +35,8 @@ class PodHealth:
     """Its checks by name, each with `ok`, `reason` and `message`."""
     figures: Mapping[str, int] = field(default_factory=dict)
     """Its figures, such as entries, storage_bytes, pending_turns, and canary_at (seconds since 1970)."""
+    is_placed: bool = False
+    """Whether a node runs it, which is paid for from then on."""
     waiting: str = ""
     """Why its container does not run, in the kubelet's words; empty while it runs."""
 
