@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Any
@@ -15,19 +14,16 @@ from simplemem_operator.api import Api
 from simplemem_operator.caches import Caches
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.config import Config, read_config
-from simplemem_operator.errors import NotFoundError, OperatorError
 from simplemem_operator.handlers import lifecycle, memorystore
 from simplemem_operator.handlers.probes import ProbeServer
 from simplemem_operator.heartbeat import Heartbeat
-from simplemem_operator.kinds import KINDS, STORES
+from simplemem_operator.kinds import KINDS
 from simplemem_operator.logs import configure_logging
 from simplemem_operator.loops import StoreLoops
 from simplemem_operator.observe import Observer
 from simplemem_operator.probe import PROXIED_AT_ONCE, Prober
 from simplemem_operator.reconcile import Reconciler
 from simplemem_operator.secret_index import SecretIndex
-
-log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -38,9 +34,14 @@ def main() -> None:
         cluster = Cluster(Api(_connect(config)))
     except kubernetes_config.ConfigException as error:
         sys.exit(f"simplemem-operator: no credentials: {error}; run in a pod, or give --kubeconfig")
-    _require_stores(cluster, config)
     heartbeat, secrets = Heartbeat(), SecretIndex()
-    caches = Caches(cluster, config.namespaces, watch_seconds=config.watch_seconds, heartbeat=heartbeat)
+    caches = Caches(
+        cluster,
+        config.namespaces,
+        watch_seconds=config.watch_seconds,
+        heartbeat=heartbeat,
+        selector=config.selector,
+    )
     prober = Prober(cluster, caches.pods, config.probe_url)
     observer = Observer(cluster, caches, prober.reports)
     reconciler = Reconciler(
@@ -60,26 +61,12 @@ def main() -> None:
         resync_seconds=config.resync_seconds,
     )
     registry = kopf.OperatorRegistry()
-    memorystore.register(registry, config, caches, loops, secrets, prober.forget)
-    lifecycle.register(registry, config, caches, loops, secrets, prober, ProbeServer(heartbeat, caches))
+    forget = memorystore.build_forget(loops, secrets, prober)
+    memorystore.register(registry, config, caches, loops, secrets, forget)
+    lifecycle.register(registry, config, caches, loops, secrets, prober, ProbeServer(heartbeat, caches), forget)
     kopf.on.login(registry=registry, id="login")(_login)
     where = {"namespaces": config.namespaces} if config.namespaces else {"clusterwide": True}
     kopf.run(registry=registry, standalone=True, **where)
-
-
-def _require_stores(cluster: Cluster, config: Config) -> None:
-    """End where the API server knows no MemoryStores: kopf looks once, so they would go unseen when they come later."""
-    for namespace in config.namespaces or (None,):
-        try:
-            cluster.list_page(STORES, namespace, config.selector, "")
-        except NotFoundError:
-            sys.exit(
-                f"simplemem-operator: the API server serves no {STORES.plural}.simplemem.io; install the CRD (the "
-                "chart's value crds.enabled), and start again"
-            )
-        except OperatorError as error:
-            # The watches say so, too, and go on once it is over.
-            log.warning("stores cannot be read yet", extra={"error": str(error)})
 
 
 def _connect(config: Config) -> client.ApiClient:
@@ -92,7 +79,7 @@ def _connect(config: Config) -> client.ApiClient:
             os.environ["KUBECONFIG"] = str(kubeconfig)
         kubernetes_config.load_kube_config(str(kubeconfig) if kubeconfig else None)
     settings = client.Configuration.get_default_copy()
-    watches = (len(KINDS) + 2) * max(1, len(config.namespaces))
+    watches = (len(KINDS) + 3) * max(1, len(config.namespaces))
     settings.connection_pool_maxsize = config.workers + PROXIED_AT_ONCE + watches
     # The loops retry, with back-off; retries below them would hide an API server that is away.
     settings.retries = False

@@ -1,14 +1,18 @@
 """What is known of the cluster: a cache for each kind, kept up to date by informers, so that a pass reads no API.
 
-MemoryStores come in by kopf's events, everything else by our own watches, selected by the label of their manager. Of
-Secrets, which carry none, only names and versions are ever sent here.
+Children are selected by the label of their manager; of Secrets, which carry none, only names and versions are ever sent
+here. MemoryStores come in by kopf's events, and by a watch of our own besides: kopf's ends for good where their CRD or
+the right to read them is gone for a moment, and where a watch was broken off it does not tell what went meanwhile.
 """
 
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from typing_extensions import override
 
 from simplemem_operator import labels
 from simplemem_operator.cluster import Cluster
@@ -17,7 +21,7 @@ from simplemem_operator.heartbeat import Heartbeat
 from simplemem_operator.informer import Informer, Listener
 from simplemem_operator.kinds import KINDS, PODS, SECRETS, STORES, Kind
 from simplemem_operator.models.desired import Manifest
-from simplemem_operator.object_cache import ObjectCache
+from simplemem_operator.object_cache import Key, ObjectCache
 
 OURS = labels.as_text({labels.MANAGER_LABEL: labels.MANAGER})
 """Selects what we made."""
@@ -25,6 +29,27 @@ OURS = labels.as_text({labels.MANAGER_LABEL: labels.MANAGER})
 
 LAST_WORDS = 1000
 """Deleted MemoryStores that are remembered."""
+
+
+class StoreCache(ObjectCache):
+    """MemoryStores, and of those that are gone what their specs said last of their data."""
+
+    def __init__(self) -> None:
+        super().__init__(STORES)
+        self._last: OrderedDict[str, str] = OrderedDict()
+
+    @override
+    def drop(self, found: Mapping[str, Any]) -> Key | None:
+        policy = ((found.get("spec") or {}).get("storage") or {}).get("deletionPolicy", "")
+        with self._lock:
+            self._last[found["metadata"]["uid"]] = policy
+            if len(self._last) > LAST_WORDS:
+                self._last.popitem(last=False)
+        return super().drop(found)
+
+    def last_policy(self, uid: str) -> str | None:
+        """`deletionPolicy` of a MemoryStore when it went, empty for the default; None where nobody looked."""
+        return self._last.get(uid)
 
 
 class Caches:
@@ -40,24 +65,34 @@ class Caches:
         Life of a watch.
     heartbeat
         Is told of every sign of life of the informers.
+    selector
+        Selects the MemoryStores; empty: all of them.
     """
 
     def __init__(
-        self, cluster: Cluster, namespaces: Iterable[str], *, watch_seconds: int, heartbeat: Heartbeat
+        self,
+        cluster: Cluster,
+        namespaces: Iterable[str],
+        *,
+        watch_seconds: int,
+        heartbeat: Heartbeat,
+        selector: str = "",
     ) -> None:
         self._cluster = cluster
+        self._selectors = {SECRETS.name: "", STORES.name: selector}
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._watch_seconds = watch_seconds
         self._heartbeat = heartbeat
-        self._caches = {kind.name: ObjectCache(kind) for kind in (*KINDS.values(), PODS, SECRETS, STORES)}
+        self._stores = StoreCache()
+        self._caches = {kind.name: ObjectCache(kind) for kind in (*KINDS.values(), PODS, SECRETS)}
+        self._caches[STORES.name] = self._stores
         self._informers: list[Informer] = []
-        self._last: dict[str, str] = {}
 
     def start(self, listener: Listener) -> None:
         """Begin to watch; the listener is called in the informers' threads."""
-        for kind in (*KINDS.values(), PODS, SECRETS):
+        for kind in (*KINDS.values(), PODS, SECRETS, STORES):
             for namespace in self._namespaces:
-                scope = (kind, namespace, "" if kind is SECRETS else OURS)
+                scope = (kind, namespace, self._selectors.get(kind.name, OURS))
                 cache = self._caches[kind.name]
                 self._informers.append(
                     Informer(self._cluster, cache, scope, self._watch_seconds, self._heartbeat, listener)
@@ -89,6 +124,12 @@ class Caches:
                 raise ApiUnavailableError(f"{informer.kind.plural} have not been listed yet")
 
     @property
+    def blindness(self) -> str:
+        """Why no MemoryStore can be seen; empty while those of some namespace can."""
+        errors = [informer.error for informer in self._informers if informer.kind is STORES]
+        return str(errors[0]) if errors and None not in errors else ""
+
+    @property
     def unserved(self) -> frozenset[str]:
         """Kinds that this cluster lacks."""
         return frozenset(informer.kind.name for informer in self._informers if not informer.is_served)
@@ -101,15 +142,9 @@ class Caches:
         """All MemoryStores that are known."""
         return self._caches[STORES.name].all()
 
-    def bury(self, found: Mapping[str, Any]) -> None:
-        """Forget a MemoryStore that is gone, but for what its spec said last of its data."""
-        self.drop(STORES, found)
-        policy = ((found.get("spec") or {}).get("storage") or {}).get("deletionPolicy", "")
-        self._last = {**dict(list(self._last.items())[-LAST_WORDS:]), found["metadata"]["uid"]: policy}
-
     def last_policy(self, uid: str) -> str | None:
         """`deletionPolicy` of a MemoryStore when it went, empty for the default; None where nobody looked."""
-        return self._last.get(uid)
+        return self._stores.last_policy(uid)
 
     def child(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """An object of ours by its kind and name, or None."""

@@ -160,6 +160,11 @@ class Informer:
             self._cache.drop_missing(self.namespace, (), 2**63)
             self.synced.set()
         else:
+            if not isinstance(self.error, NotFoundError):
+                log.error(
+                    "the API server does not serve a kind; install its CRD (the chart's value crds.enabled)",
+                    extra={"kind": self.kind.name, "error": str(error)},
+                )
             self.error = error
 
     def _note(self, error: OperatorError, *, is_listing: bool) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simplemem_operator.kinds import Kind
+from simplemem_operator.kinds import STORES, Kind
 from simplemem_operator.labels import INSTANCE_LABEL
 from simplemem_operator.models.desired import Manifest
 from simplemem_operator.prune import prune
@@ -31,7 +31,7 @@ class Entry:
     version: int
     """Its resourceVersion."""
     owner: Key
-    """Namespace and name of the store whose label it carries; the name is empty where it carries none."""
+    """Namespace and name of the store whose label it carries, or that it is; the name is empty where there is none."""
     payload: bytes
     """Its JSON without the version."""
 
@@ -131,7 +131,8 @@ class ObjectCache:
 
 def _entry(kind: Kind, found: Mapping[str, Any]) -> Entry:
     metadata = found["metadata"]
-    owner = (metadata["namespace"], (metadata.get("labels") or {}).get(INSTANCE_LABEL, ""))
+    labelled = (metadata.get("labels") or {}).get(INSTANCE_LABEL, "")
+    owner = _key(found) if kind is STORES else (metadata["namespace"], labelled)
     payload = json.dumps(prune(kind, found), separators=(",", ":")).encode()
     return Entry(_version(found), owner, payload)
 

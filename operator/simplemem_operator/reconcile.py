@@ -136,7 +136,7 @@ class Reconciler:
         try:
             return self._reconcile(manifest) if record is None else self._hold(manifest, record)
         except StoreGoneError:
-            self._caches.bury(manifest)
+            self._caches.drop(STORES, manifest)
             record = self._removals.find(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
             return GONE if record is None else self._remove(record)
 

@@ -13,7 +13,6 @@ from tests.cluster.test_children import ON_A_VOLUME
 from tests.cluster.test_upgrade_by_helm import Release
 from tests.harness.control_plane import ControlPlane
 from tests.harness.crds import wait_established
-from tests.harness.errors import HarnessError
 from tests.harness.operator import ACCOUNT, CHART, SYSTEM, Operator
 
 CRD = "memorystores.simplemem.io"
@@ -32,14 +31,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path_factory.mktemp("home")) as plane:
         plane.kubectl("create", "namespace", SYSTEM)
         yield plane
-
-
-def test_an_operator_without_the_crd_ends_and_says_so(home: ControlPlane, tmp_path: Path) -> None:
-    home.kubectl("delete", "crd", CRD, "--ignore-not-found")
-    operator = Operator(home.kubeconfig, tmp_path)
-    with pytest.raises(HarnessError):
-        operator.start()
-    assert "serves no memorystores.simplemem.io; install the CRD" in operator.process.log.read_text()
 
 
 def remove(what: str, release: Release, operator: Operator) -> None:

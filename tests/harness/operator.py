@@ -122,8 +122,15 @@ class Operator:
 
     def healthz(self) -> tuple[int, str]:
         """Status and text of its liveness."""
+        return self._probe("/healthz")
+
+    def readyz(self) -> tuple[int, str]:
+        """Status and text of its readiness."""
+        return self._probe("/readyz")
+
+    def _probe(self, path: str) -> tuple[int, str]:
         try:
-            with urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=2) as answer:
+            with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as error:
             return error.code, error.read().decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kopf
@@ -14,6 +14,7 @@ from simplemem_operator.config import Config
 from simplemem_operator.handlers.memorystore import build_listener
 from simplemem_operator.handlers.probes import ProbeServer
 from simplemem_operator.loops import StoreLoops
+from simplemem_operator.object_cache import Key
 from simplemem_operator.probe import Prober
 from simplemem_operator.secret_index import SecretIndex
 
@@ -49,6 +50,7 @@ def register(  # noqa: PLR0917 - what lives as long as the process
     secrets: SecretIndex,
     prober: Prober,
     probes: ProbeServer,
+    forget: Callable[[Key], None],
 ) -> None:
     """Register what runs at the start and at the end."""
     tasks: list[asyncio.Task[None]] = []
@@ -58,7 +60,7 @@ def register(  # noqa: PLR0917 - what lives as long as the process
         await probes.start(config.port)
         tasks.append(asyncio.create_task(loops.beat(), name="heartbeat"))
         loop = asyncio.get_running_loop()
-        caches.start(build_listener(loop, loops, secrets, config.ignored_namespaces))
+        caches.start(build_listener(loop, caches, loops, secrets, forget, config.ignored_namespaces))
         await loop.run_in_executor(None, caches.wait, SYNC_SECONDS)
 
     async def cleanup(**_: Any) -> None:

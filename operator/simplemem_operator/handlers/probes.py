@@ -22,7 +22,7 @@ class ProbeServer:
         """Listen on all addresses."""
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
@@ -35,6 +35,10 @@ class ProbeServer:
 
     async def _healthz(self, _: web.Request) -> web.Response:
         complaint = self._heartbeat.complaint()
+        return web.Response(text=complaint or "ok", status=503 if complaint else 200)
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        complaint = self._heartbeat.complaint() or self._caches.blindness
         return web.Response(text=complaint or "ok", status=503 if complaint else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
