@@ -16,6 +16,8 @@ OPERATOR_NAMESPACE = "simplemem-system"
 NAMESPACES = ("team-a", "team-b", "team-c", "team-g", "team-o", "team-r")
 """Where stores live."""
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "3Gi"}}
+BUCKET_KEYS = "bucket-keys"
+"""Secret with the keys of the node's bucket."""
 FIGURES: dict[str, Any] = {}
 """What was measured; printed at the end."""
 
@@ -39,13 +41,13 @@ def namespace(name: str) -> dict[str, Any]:
 def bucket(**more: Any) -> dict[str, Any]:
     """`storage.s3` of a store in the node's bucket."""
     named = {"bucket": os.environ["E2E_S3_BUCKET"], "endpoint": os.environ["E2E_S3_ENDPOINT"]}
-    return named | {"credentialsSecretName": "bucket-keys"} | more
+    return named | {"credentialsSecretName": BUCKET_KEYS} | more
 
 
 def create_bucket_keys(where: str) -> None:
     """The Secret that `bucket` names."""
     kube.kubectl(
-        "create", "secret", "generic", "bucket-keys", "-n", where,
+        "create", "secret", "generic", BUCKET_KEYS, "-n", where,
         f"--from-literal=AWS_ACCESS_KEY_ID={os.environ['E2E_S3_ACCESS_KEY']}",
         f"--from-literal=AWS_SECRET_ACCESS_KEY={os.environ['E2E_S3_SECRET_KEY']}",
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from tests.e2e import kube
 from tests.e2e.load import load
 from tests.e2e.stores import (
+    BUCKET_KEYS,
     FIGURES,
     bucket,
     create_bucket_keys,
@@ -92,20 +94,37 @@ def test_load_scales_up_and_its_end_scales_down_without_a_failed_request(url: st
     assert state.failed == []
 
 
-def test_a_changed_setting_rolls_all_pods_without_a_failed_request(url: str) -> None:
+def change_setting() -> None:
+    kube.kubectl("patch", "memorystore", NAME, "-n", WHERE, "--type=merge", "-p",
+                 json.dumps({"spec": {"retrieval": {"topK": 7}}}))  # fmt: skip
+
+
+def rotate_secret() -> None:
+    """Give the Secret of the bucket's keys another content, as a rotation does."""
+    kube.kubectl("patch", "secret", BUCKET_KEYS, "-n", WHERE, "--type=merge", "-p",
+                 json.dumps({"stringData": {"rotated-at": "2026-04-01"}}))  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [change_setting, rotate_secret])
+def test_a_change_rolls_one_pod_at_a_time_without_a_failed_request(url: str, change: Callable[[], None]) -> None:
     before = {pod["metadata"]["uid"] for pod in kube.listed("pods", WHERE, RETRIEVAL)}
+    surplus, fewest = 0, len(before)
     with load(url, question, clients=2) as state:
         state.pause = 0.05
-        kube.kubectl("patch", "memorystore", NAME, "-n", WHERE, "--type=merge", "-p",
-                     json.dumps({"spec": {"retrieval": {"topK": 7}}}))  # fmt: skip
+        change()
 
         def rolled() -> bool:
+            nonlocal surplus, fewest
+            found = kube.get("deployment", f"{NAME}-retrieval", WHERE) or {}
+            surplus = max(surplus, found["status"]["replicas"] - found["spec"]["replicas"])
+            fewest = min(fewest, found["status"].get("availableReplicas", 0))
             now = {pod["metadata"]["uid"] for pod in kube.listed("pods", WHERE, RETRIEVAL)}
             return len(now) == wanted_pods() and not now & before and ready_pods() == len(now)
 
-        with step("a changed setting: every pod is another"):
+        with step(f"{change.__name__.replace('_', ' ')}: every pod is another"):
             kube.eventually(rolled, within=300, what="all pods replaced")
         wait_ready(NAME, WHERE)
         time.sleep(3)
+    assert (surplus, fewest) == (1, len(before)), "one new pod beside those that answer"
     assert state.answered > 20
     assert state.failed == []
