@@ -160,6 +160,8 @@ def good_reply(request: Mapping[str, Any]) -> Reply:
         return Reply(entries_reply(*([turn["n"]] for turn in data["turns"]), turns=data["turns"]))
     if purpose == "plan":
         return Reply(json.dumps({"queries": []}))
+    if purpose == "synthesize":
+        return Reply(json.dumps({"belongs_together": False, "lossless_restatement": ""}))
     numbers = [one["n"] for one in data["found"]]
     return Reply(json.dumps({"ranking": numbers, "sufficient": True, "follow_up": None}))
 
