@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -157,52 +156,6 @@ def test_edits_made_during_a_pass_are_not_lost(rig: Rig) -> None:
     found = rig.space.get("configmap", "notes-config")
     assert found is not None
     assert json.loads(found["data"]["store.json"])["retrieval"]["topK"] == 13
-
-
-def test_an_operator_killed_at_any_write_leaves_what_the_next_one_completes(rig: Rig) -> None:
-    """Killed when the server has written and the operator does not know it yet: at the first write, the second, ..."""
-    for number in itertools.count(1):
-        name = f"notes-{number}"
-        rig.space.store(name, tier="Minimal")
-        rig.proxy.after = killer(rig.operator, name, number)
-        rig.operator.process.start()
-        if has_survived(rig, name):
-            break
-    rig.proxy.after = lambda _: None
-    assert number > len(ON_A_VOLUME)
-    for passed in range(1, number + 1):
-        name = f"notes-{passed}"
-        rig.space.settled(name)
-        children = {found.replace("notes", name) for found in ON_A_VOLUME}
-        assert children == {found for found in rig.space.names() if is_of(name, found.partition("/")[2])}
-        assert (rig.space.get("deployment", f"{name}-retrieval") or {})["metadata"]["generation"] == 1
-
-
-def killer(operator: Operator, name: str, at: int) -> Any:
-    count = itertools.count(1)
-
-    def after(request: Request) -> None:
-        found = re.search(r"/([^/?]+)(/status)?\?", request.path)
-        if request.is_write and found and is_of(name, found.group(1)) and next(count) == at:
-            operator.process.kill()
-
-    return after
-
-
-def is_of(store: str, name: str) -> bool:
-    return name == store or name.startswith(f"{store}-")
-
-
-def has_survived(rig: Rig, name: str) -> bool:
-    """Whether the operator has seen a store to the end, rather than died on the way."""
-
-    def is_seen() -> bool:
-        return rig.space.ready(name).get("reason") == "VolumePending" and bool(
-            rig.space.get("deployment", f"{name}-retrieval")
-        )
-
-    eventually(lambda: not rig.operator.process.is_running or is_seen(), within=30)
-    return rig.operator.process.is_running
 
 
 def test_a_quota_is_told_in_its_own_words_and_holds_back_no_other_child(rig: Rig) -> None:
