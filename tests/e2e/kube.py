@@ -47,7 +47,8 @@ def get(kind: str, name: str, namespace: str) -> dict[str, Any] | None:
 def listed(kind: str, namespace: str | None = None, selector: str = "") -> list[dict[str, Any]]:
     """Objects of a kind; in all namespaces where none is named."""
     where = ["-n", namespace] if namespace else ["-A"]
-    items: list[dict[str, Any]] = json.loads(kubectl("get", kind, *where, "-l", selector, "-o", "json"))["items"]
+    flags = ("-l", selector, "-o", "json", "--show-managed-fields")
+    items: list[dict[str, Any]] = json.loads(kubectl("get", kind, *where, *flags))["items"]
     return items
 
 

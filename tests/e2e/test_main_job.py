@@ -38,8 +38,6 @@ from tests.harness.steps import step
 
 pytestmark = [pytest.mark.e2e, needs_node]
 
-FIGURES_SECONDS = 150
-"""Time within which a pod reads the size of a bucket again (two minutes), and tells it."""
 ROOT = Path(__file__).resolve().parents[2]
 LOCOMO = Path(os.environ.get("LOCOMO_PATH", ROOT.parent / "shared" / "data" / "locomo" / "locomo4-dev.json"))
 
@@ -256,37 +254,3 @@ def test_a_store_with_tokens_admits_only_them() -> None:
         kube.eventually(lambda: status({}) == httpx.codes.UNAUTHORIZED, within=120, what="401 without a token")
     assert status({"Authorization": "Bearer wrong"}) == httpx.codes.UNAUTHORIZED
     assert status({"Authorization": "Bearer e2e-token"}) == httpx.codes.OK
-
-
-def test_nothing_is_written_while_nothing_changes() -> None:
-    for name, where in (("notes", "team-a"), ("shared", "team-b")):
-        wait_ready(name, where)
-
-    def objects() -> dict[str, dict[str, Any]]:
-        """All objects of the stores, so that a difference shows what was written."""
-        kinds = "memorystores,deployments,statefulsets,services,configmaps,serviceaccounts,networkpolicies,pvc,pdb"
-        found = {
-            f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}": item
-            for where in ("team-a", "team-b")
-            for item in kube.listed(kinds, where)
-            if item["metadata"]["name"] != "kube-root-ca.crt"
-        }
-        for item in found.values():
-            item["metadata"].pop("managedFields", None)
-        return found
-
-    def is_settled() -> bool:
-        seen = objects()
-        time.sleep(FIGURES_SECONDS)
-        return objects() == seen
-
-    # What was just remembered and compacted reaches the status at the next looks; after that, quiet.
-    with step("figures of the ingest have reached the status"):
-        kube.eventually(is_settled, within=600, what=f"no write for {FIGURES_SECONDS} s")
-    before = objects()
-    with step("60 quiet seconds"):
-        time.sleep(60)
-    after = objects()
-    for name, item in after.items():
-        assert item == before.get(name), name
-    assert after.keys() == before.keys()
