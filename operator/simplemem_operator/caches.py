@@ -89,15 +89,28 @@ class Caches:
         self._informers: list[Informer] = []
 
     def start(self, listener: Listener) -> None:
-        """Begin to watch; the listener is called in the informers' threads."""
-        for kind in (*KINDS.values(), PODS, SECRETS, STORES):
-            for namespace in self._namespaces:
-                scope = (kind, namespace, self._selectors.get(kind.name, OURS))
-                cache = self._caches[kind.name]
-                self._informers.append(
-                    Informer(self._cluster, cache, scope, self._watch_seconds, self._heartbeat, listener)
-                )
-        for informer in self._informers:
+        """Begin to watch what belongs to stores; the listener is called in the informers' threads."""
+        self._watch((*KINDS.values(), PODS, SECRETS), listener)
+
+    def start_stores(self, listener: Listener) -> None:
+        """Begin to watch MemoryStores; a pass over one before its children are known would only say so."""
+        self._watch((STORES,), listener)
+
+    def _watch(self, kinds: Iterable[Kind], listener: Listener) -> None:
+        informers = [
+            Informer(
+                self._cluster,
+                self._caches[kind.name],
+                (kind, namespace, self._selectors.get(kind.name, OURS)),
+                self._watch_seconds,
+                self._heartbeat,
+                listener,
+            )
+            for kind in kinds
+            for namespace in self._namespaces
+        ]
+        self._informers += informers
+        for informer in informers:
             informer.start()
 
     def stop(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from tests.harness.operator import Operator
 SMALL: dict[str, Any] = {"tier": "CostEffective", "storage": S3}
 LARGE: dict[str, Any] = {"tier": "Enterprise", "storage": S3}
 """With autoscaler, disruption budget, GPU pods and a Redis Cluster beside the pods of the small one."""
+STORES = 20
+QUIET_SECONDS = 10
 LEAST_WRITES = 6
 """A change between the two is more than so many."""
 
@@ -105,3 +108,18 @@ def has_survived(rig: Rig, name: str, wanted: set[str]) -> bool:
 
     eventually(lambda: not rig.operator.process.is_running or is_seen(), within=30)
     return rig.operator.process.is_running
+
+
+def test_a_restart_with_nothing_to_do_writes_nothing(rig: Rig) -> None:
+    rig.space.secret("bucket-keys", **KEYS)
+    rig.operator.start()
+    for number in range(STORES):
+        rig.space.store(f"notes-{number}", **(LARGE if number % 2 else {"tier": "Minimal"}))
+    for number in range(STORES):
+        rig.space.settled(f"notes-{number}")
+    rig.space.rest(5)
+    before = rig.space.writes()
+    rig.operator.stop()
+    rig.operator.start()
+    time.sleep(QUIET_SECONDS)
+    assert rig.space.writes() == before

@@ -60,8 +60,10 @@ def register(  # noqa: PLR0917 - what lives as long as the process
         await probes.start(config.port)
         tasks.append(asyncio.create_task(loops.beat(), name="heartbeat"))
         loop = asyncio.get_running_loop()
-        caches.start(build_listener(loop, caches, loops, secrets, forget, config.ignored_namespaces))
+        listener = build_listener(loop, caches, loops, secrets, forget, config.ignored_namespaces)
+        caches.start(listener)
         await loop.run_in_executor(None, caches.wait, SYNC_SECONDS)
+        caches.start_stores(listener)
 
     async def cleanup(**_: Any) -> None:
         caches.stop()
