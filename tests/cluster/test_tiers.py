@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import Fleet, Space, eventually
+from tests.cluster.test_tier_changes import CHILDREN, CLAIM
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 TIERS = {
@@ -23,6 +24,9 @@ TIERS = {
     "hybrid": ("private", {"retrieval": 1, "embedding": 1}),
 }
 """Store and pods of each sample, with a backlog that wants every GPU."""
+BACKUPS = {"team": "STANDARD_IA", "private": "GLACIER"}
+"""Stores whose samples ask for copies, and the class of those."""
+ON_BUCKETS = {"product", "corporate"}
 SPOT_TAINTS = {"cloud.google.com/gke-spot", "kubernetes.azure.com/scalesetpriority"}
 
 
@@ -76,6 +80,18 @@ def test_every_tier_is_placed_where_it_says(city: Space) -> None:
     caches = [node_of(pod) for pod in pods(city, "corporate") if component(pod) == "redis"]
     assert len(set(caches)) == 3
     stores = [store for store, _ in TIERS.values()]
+    assert city.names() == {
+        child.replace("notes", store, 1)
+        for store in stores
+        for child in (
+            *CHILDREN[city.settled(store)["status"]["tier"]],
+            *(set() if store in ON_BUCKETS else CLAIM),
+            *({"CronJob/notes-backup"} if store in BACKUPS else ()),
+        )
+    }
+    for store, storage_class in BACKUPS.items():
+        config = json.loads((city.get("configmap", f"{store}-config") or {})["data"]["store.json"])
+        assert config["backup"]["s3"]["storageClass"] == storage_class
     eventually(lambda: all(city.ready(store).get("status") == "True" for store in stores), within=60, every=0.5)
 
 

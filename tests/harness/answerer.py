@@ -21,6 +21,11 @@ WELL = {
 """Checks of a pod that is well."""
 
 
+class _Server(ThreadingHTTPServer):
+    # It stands for many pods, each of which has a queue of its own.
+    request_queue_size = 1024
+
+
 class Answerer:
     """Answers for all pods; it listens on entry and is gone on exit."""
 
@@ -35,7 +40,7 @@ class Answerer:
         """Namespaces whose pods take the question and never answer."""
         self.asked: Counter[str] = Counter()
         """Questions so far, by namespace."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._build_handler())
+        self._server = _Server(("127.0.0.1", 0), self._build_handler())
         self._server.daemon_threads = True
 
     @property
