@@ -1,4 +1,7 @@
-"""A store is copied by its CronJob's own pod and comes back by a Job; runs while the release is installed."""
+"""A store is copied by its CronJob's own pod and comes back by a Job; runs while the release is installed.
+
+Both stores stay: `test_staying_quiet.py` looks at them after a rest, and removes them.
+"""
 
 from __future__ import annotations
 
@@ -77,4 +80,3 @@ def test_a_store_is_copied_by_its_cron_job_and_restored_into_another() -> None:
         wait_ready("again", WHERE)
     (found,) = search(kube.service_url("again", WHERE), "Where is the tandem?", "ada", top_k=1)
     assert found["sources"] == ["tandem"]
-    kube.kubectl("delete", "namespace", WHERE, "--timeout=120s")

@@ -56,3 +56,4 @@ def test_nothing_is_written_while_nothing_changes() -> None:
     for name, item in after.items():
         assert item == before.get(name), name
     assert after.keys() == before.keys()
+    kube.kubectl("delete", "namespace", "team-r", "--timeout=120s")
