@@ -29,7 +29,7 @@ def objects() -> list[dict[str, Any]]:
 
 def seconds_since_a_write() -> float:
     """Age of the last change of any of them, as the API server noted it."""
-    times = [field["time"] for item in objects() for field in item["metadata"]["managedFields"]]
+    times = [field["time"] for item in objects() for field in item["metadata"].get("managedFields", ())]
     return (datetime.now(UTC) - max(datetime.fromisoformat(time) for time in times)).total_seconds()
 
 
