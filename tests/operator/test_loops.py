@@ -142,11 +142,12 @@ async def test_a_store_that_comes_while_a_pass_finds_it_gone_is_looked_at_again(
     assert loops.stores == [KEY]
 
 
-async def test_the_wait_grows_with_failures_up_to_a_cap(loops: StoreLoops) -> None:
-    delays = [loops._delay(None, failures) for failures in range(1, 12)]
+@pytest.mark.parametrize(("outcome", "most"), [(replace(READY, has_failed=True), 120), (None, 30)])
+async def test_the_wait_grows_with_failures_up_to_a_cap(loops: StoreLoops, outcome: Outcome | None, most: int) -> None:
+    delays = [loops._delay(outcome, failures) for failures in range(1, 12)]
     assert delays[0] == 2
     assert delays == sorted(delays)
-    assert delays[-1] == 120
+    assert delays[-1] == most
 
 
 async def test_a_pass_that_wants_another_gets_it_when_it_said(loops: StoreLoops) -> None:
