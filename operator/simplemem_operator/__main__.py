@@ -34,7 +34,7 @@ def main() -> None:
         cluster = Cluster(Api(_connect(config)))
     except kubernetes_config.ConfigException as error:
         sys.exit(f"simplemem-operator: no credentials: {error}; run in a pod, or give --kubeconfig")
-    heartbeat, secrets = Heartbeat(), SecretIndex()
+    heartbeat = Heartbeat()
     caches = Caches(
         cluster,
         config.namespaces,
@@ -61,9 +61,9 @@ def main() -> None:
         resync_seconds=config.resync_seconds,
     )
     registry = kopf.OperatorRegistry()
-    forget = memorystore.build_forget(loops, secrets, prober)
-    memorystore.register(registry, config, caches, loops, secrets, forget)
-    lifecycle.register(registry, config, caches, loops, secrets, prober, ProbeServer(heartbeat, caches), forget)
+    waker = memorystore.Waker(caches, loops, SecretIndex(), prober, ignored_namespaces=config.ignored_namespaces)
+    memorystore.register(registry, caches, waker)
+    lifecycle.register(registry, config, caches, loops, prober, ProbeServer(heartbeat, caches), waker)
     kopf.on.login(registry=registry, id="login")(_login)
     where = {"namespaces": config.namespaces} if config.namespaces else {"clusterwide": True}
     kopf.run(registry=registry, standalone=True, **where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
@@ -11,12 +11,10 @@ import kopf
 from simplemem_api.memorystore import GROUP, PLURAL, VERSION
 from simplemem_operator.caches import Caches
 from simplemem_operator.config import Config
-from simplemem_operator.handlers.memorystore import build_listener
+from simplemem_operator.handlers.memorystore import Waker
 from simplemem_operator.handlers.probes import ProbeServer
 from simplemem_operator.loops import StoreLoops
-from simplemem_operator.object_cache import Key
 from simplemem_operator.probe import Prober
-from simplemem_operator.secret_index import SecretIndex
 
 CONNECT_SECONDS = 10
 """How long a watch may take to connect, in seconds; what its silence may be over its life, too."""
@@ -47,10 +45,9 @@ def register(  # noqa: PLR0917 - what lives as long as the process
     config: Config,
     caches: Caches,
     loops: StoreLoops,
-    secrets: SecretIndex,
     prober: Prober,
     probes: ProbeServer,
-    forget: Callable[[Key], None],
+    waker: Waker,
 ) -> None:
     """Register what runs at the start and at the end."""
     tasks: list[asyncio.Task[None]] = []
@@ -60,7 +57,7 @@ def register(  # noqa: PLR0917 - what lives as long as the process
         await probes.start(config.port)
         tasks.append(asyncio.create_task(loops.beat(), name="heartbeat"))
         loop = asyncio.get_running_loop()
-        listener = build_listener(loop, caches, loops, secrets, forget, config.ignored_namespaces)
+        listener = waker.listener(loop)
         caches.start(listener)
         await loop.run_in_executor(None, caches.wait, SYNC_SECONDS)
         caches.start_stores(listener)

@@ -34,14 +34,16 @@ class ProbeServer:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        complaint = self._heartbeat.complaint()
-        return web.Response(text=complaint or "ok", status=503 if complaint else 200)
+        return _answer(self._heartbeat.complaint())
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        complaint = self._heartbeat.complaint() or self._caches.blindness
-        return web.Response(text=complaint or "ok", status=503 if complaint else 200)
+        return _answer(self._heartbeat.complaint() or self._caches.blindness)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         for kind, size in self._caches.sizes().items():
             CACHED.labels(kind=kind).set(size)
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _answer(complaint: str) -> web.Response:
+    return web.Response(text=complaint or "ok", status=503 if complaint else 200)
