@@ -91,6 +91,12 @@ def below() -> Iterator[Below]:
 
 
 @pytest.fixture
+def proxy(url: str, below: Below) -> PathProxy:
+    """The open store below a path."""
+    return below(url, "/notes/")
+
+
+@pytest.fixture
 def open_page(browser: Browser, below: Below) -> Iterator[Opener]:
     """Opens tabs that must not have complained of anything by the end of the test, but for what `expected` names."""
     opened: list[tuple[Page, tuple[str, ...]]] = []
@@ -115,6 +121,13 @@ def page(open_page: Opener, url: str) -> Page:
     page.wait_text("#store-state", "ready")
     page.wait_text("#store-name", "team-a/notes")
     return page
+
+
+def remember_here(page: Page, speaker: str, text: str, *, user: str = "") -> None:
+    """Fill the form of new turns and send it; without a user it stands at the default one."""
+    for field, value in (("user", user), ("speaker", speaker), ("text", text)):
+        page.fill(f"#remember-{field}", value)
+    page.click("#remember-form button")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.console.conftest import remember_here
 from tests.support.browser import Page
 
 CONTROLS = {
@@ -34,9 +35,7 @@ def _fill_the_page(page: Page) -> None:
     page.fill("#timeline-user", "mover")
     page.press("Enter")
     page.wait_text("#timeline-message", "1 superseded")
-    page.fill("#remember-speaker", "Ada")
-    page.fill("#remember-text", "I read a book on contrast.")
-    page.click("#remember-form button")
+    remember_here(page, "Ada", "I read a book on contrast.")
     page.wait_text("#operations", "Succeeded")
 
 

@@ -7,14 +7,9 @@ import pytest
 
 from simplemem_service.api.plan import use_of
 from simplemem_service.usage import Use, Week
-from tests.console.conftest import Below, Opener
+from tests.console.conftest import Opener
 from tests.console.proxy import PathProxy
 from tests.support.stores import make_store
-
-
-@pytest.fixture
-def proxy(url: str, below: Below) -> PathProxy:
-    return below(url, "/notes/")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from tests.console.conftest import Below, Opener
+from tests.console.conftest import Below, Opener, remember_here
 from tests.support.browser import Page
 from tests.support.server import Server
 
@@ -120,9 +120,7 @@ def test_what_one_token_saw_is_gone_when_it_is_forgotten_or_changed(open_page: O
     page = open_page(f"{guarded.url}/", expected=("40",))
     _enter(page, "root-secret")
     page.wait_text("#memory", "Storage")
-    for field, text in (("user", "eve"), ("speaker", "Eve"), ("text", "I keep a diary in the attic.")):
-        page.fill(f"#remember-{field}", text)
-    page.click("#remember-form button")
+    remember_here(page, "Eve", "I keep a diary in the attic.", user="eve")
     page.wait_text("#operations", "Succeeded")
     page.fill("#query", "What does Eve keep?")
     page.press("Enter")
@@ -170,9 +168,7 @@ def test_a_token_shows_what_it_may_see(open_page: Opener, guarded: Server, token
     _enter(page, token)
     page.wait_text("#memory", "Entries")
     assert ("Storage" in page.text("#memory")) is shown
-    page.fill("#remember-speaker", "Ada")
-    page.fill("#remember-text", "I may not write.")
-    page.click("#remember-form button")
+    remember_here(page, "Ada", "I may not write.")
     page.wait_text("#remember-message", "lacks the scope 'write'")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.console.conftest import SUPERSEDED, Below, Opener
+from tests.console.conftest import SUPERSEDED, Below, Opener, remember_here
 from tests.console.proxy import PathProxy
 from tests.support.browser import Page
 
@@ -71,8 +71,7 @@ def test_a_long_timeline_comes_in_pages(page: Page) -> None:
     assert page.read("document.querySelector('#timeline-more').hidden")
 
 
-def test_a_timeline_that_is_asked_for_twice_shows_each_memory_once(open_page: Opener, url: str, below: Below) -> None:
-    proxy = below(url, "/notes/")
+def test_a_timeline_that_is_asked_for_twice_shows_each_memory_once(open_page: Opener, proxy: PathProxy) -> None:
     page = open_page(proxy.url)
     page.wait_text("#store-state", "ready")
     proxy.delays["/v1/entries"] = 0.5
@@ -87,22 +86,20 @@ def test_a_timeline_that_is_asked_for_twice_shows_each_memory_once(open_page: Op
     assert page.text("#timeline-entries") == ""
 
 
-def test_words_that_are_sent_twice_by_a_double_click_are_kept_once(open_page: Opener, url: str, below: Below) -> None:
-    proxy = below(url, "/notes/")
+def test_words_that_are_sent_twice_by_a_double_click_are_kept_once(
+    open_page: Opener, url: str, proxy: PathProxy
+) -> None:
     page = open_page(proxy.url)
     page.wait_text("#store-state", "ready")
     proxy.delays["/v1/turns"] = 0.5
-    for field, text in (("user", "dora"), ("speaker", "Dora"), ("text", "I paint on Mondays.")):
-        page.fill(f"#remember-{field}", text)
-    page.click("#remember-form button")
+    remember_here(page, "Dora", "I paint on Mondays.", user="dora")
     page.click("#remember-form button")
     page.wait_text("#operations", "Succeeded")
     found = httpx.get(f"{url}v1/entries", params={"user_id": "dora"}).json()["entries"]
     assert len(found) == 1
 
 
-def test_results_go_with_a_question_that_fails(open_page: Opener, url: str, below: Below) -> None:
-    proxy = below(url, "/notes/")
+def test_results_go_with_a_question_that_fails(open_page: Opener, proxy: PathProxy) -> None:
     page = open_page(proxy.url, expected=("503",))
     page.fill("#query", "Who is Eva?")
     page.press("Enter")
@@ -114,8 +111,7 @@ def test_results_go_with_a_question_that_fails(open_page: Opener, url: str, belo
     assert page.text("#search-results") == ""
 
 
-def test_a_search_without_the_meaning_says_so(open_page: Opener, url: str, below: Below) -> None:
-    proxy = below(url, "/notes/")
+def test_a_search_without_the_meaning_says_so(open_page: Opener, url: str, proxy: PathProxy) -> None:
     page = open_page(proxy.url)
     page.wait_text("#store-state", "ready")
     body = {"query": "Who is Eva?", "filter": {"user_id": "ada"}}
@@ -126,8 +122,7 @@ def test_a_search_without_the_meaning_says_so(open_page: Opener, url: str, below
     page.wait_text("#search-message", "by words, people and dates alone")
 
 
-def test_an_operation_is_followed_through_a_restart(open_page: Opener, url: str, below: Below) -> None:
-    proxy = below(url, "/notes/")
+def test_an_operation_is_followed_through_a_restart(open_page: Opener, url: str, proxy: PathProxy) -> None:
     page = open_page(proxy.url, expected=("503",))
     page.wait_text("#store-state", "ready")
     turns = {"user_id": "finn", "turns": [{"speaker": "Finn", "text": "I collect stamps."}]}
@@ -142,10 +137,7 @@ def test_an_operation_is_followed_through_a_restart(open_page: Opener, url: str,
 
 def test_what_is_remembered_here_is_followed_until_it_can_be_found(page: Page) -> None:
     before = page.wait("Number(document.querySelector('#memory dd').innerText.replace(',', ''))")
-    page.fill("#remember-user", "ben")
-    page.fill("#remember-speaker", "Ben")
-    page.fill("#remember-text", "I keep bees behind the old mill.")
-    page.click("#remember-form button")
+    remember_here(page, "Ben", "I keep bees behind the old mill.", user="ben")
     page.wait_text("#operations", "Succeeded")
     assert "1 turn, 1 entry" in page.text("#operations")
     assert page.read("document.querySelector('#operations progress').value") == 1
