@@ -44,11 +44,11 @@ def get(kind: str, name: str, namespace: str) -> dict[str, Any] | None:
     return found
 
 
-def listed(kind: str, namespace: str | None = None, selector: str = "") -> list[dict[str, Any]]:
-    """Objects of a kind; in all namespaces where none is named."""
+def listed(kind: str, namespace: str | None = None, selector: str = "", *flags: str) -> list[dict[str, Any]]:
+    """Objects of a kind; in all namespaces where none is named. With more flags of kubectl."""
     where = ["-n", namespace] if namespace else ["-A"]
-    flags = ("-l", selector, "-o", "json", "--show-managed-fields")
-    items: list[dict[str, Any]] = json.loads(kubectl("get", kind, *where, *flags))["items"]
+    text = kubectl("get", kind, *where, "-l", selector, "-o", "json", *flags)
+    items: list[dict[str, Any]] = json.loads(text)["items"]
     return items
 
 

@@ -21,24 +21,22 @@ STORES = (("kept", "team-r"), ("again", "team-r"), ("busy", "team-c"))
 KINDS = "memorystores,deployments,statefulsets,services,configmaps,serviceaccounts,networkpolicies,pvc,pdb"
 
 
-def objects() -> list[dict[str, Any]]:
+def objects(*flags: str) -> list[dict[str, Any]]:
     """All objects of the stores, so that a difference shows what was written."""
-    found = [item for where in {where for _, where in STORES} for item in kube.listed(KINDS, where)]
+    found = [item for where in {where for _, where in STORES} for item in kube.listed(KINDS, where, "", *flags)]
     return [item for item in found if item["metadata"]["name"] != "kube-root-ca.crt"]
 
 
 def seconds_since_a_write() -> float:
     """Age of the last change of any of them, as the API server noted it."""
-    times = [field["time"] for item in objects() for field in item["metadata"].get("managedFields", ())]
+    noted = objects("--show-managed-fields")
+    times = [field["time"] for item in noted for field in item["metadata"].get("managedFields", ())]
     return (datetime.now(UTC) - max(datetime.fromisoformat(time) for time in times)).total_seconds()
 
 
 def read() -> dict[str, dict[str, Any]]:
-    """The objects by name, without who wrote what when."""
-    found = {f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}": item for item in objects()}
-    for item in found.values():
-        item["metadata"].pop("managedFields", None)
-    return found
+    """The objects by name."""
+    return {f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}": item for item in objects()}
 
 
 def test_nothing_is_written_while_nothing_changes() -> None:
