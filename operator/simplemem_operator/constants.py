@@ -10,11 +10,6 @@ CONTAINER = "simplemem"
 
 PORT = 8000
 """Port that the service listens on, in every role."""
-REDIS_URL = "REDIS_URL"
-"""Key of a cache's Secret, and variable of the container that holds it."""
-
-REDIS_PASSWORD = "REDIS_PASSWORD"  # noqa: S105 - a name, not a password
-"""Key of a managed cache's Secret, and variable of the containers that hold it."""
 REDIS_PORT = 6379
 """Port of a managed cache."""
 REDIS_BUS_PORT = 16379

@@ -21,9 +21,9 @@ from simplemem_api.load import parse_store
 from simplemem_api.prices import BUILT_IN, Prices
 from simplemem_api.resolve import resolve
 from simplemem_api.resolved import ResolvedStore
+from simplemem_api.secret_names import backup_secrets_of, secrets_of
 from simplemem_operator import metrics, names
 from simplemem_operator.builders import WORKLOADS, build_children
-from simplemem_operator.builders.podspec import backup_secrets_of, secrets_of
 from simplemem_operator.caches import Caches
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.conditions import Findings, blocker

@@ -9,8 +9,8 @@ import yaml
 
 from simplemem_api.load import load_store
 from simplemem_api.resolve import resolve
+from simplemem_api.secret_names import backup_secrets_of, secrets_of
 from simplemem_operator.builders import build_children
-from simplemem_operator.builders.podspec import backup_secrets_of, secrets_of
 from simplemem_operator.models.desired import Desired, Images, Manifest, Monitors, Surroundings
 
 DATA = Path(__file__).parents[1] / "data"

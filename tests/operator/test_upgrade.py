@@ -14,8 +14,8 @@ import yaml
 from simplemem_api.load import parse_store
 from simplemem_api.resolve import resolve
 from simplemem_api.resolved import ResolvedStore
+from simplemem_api.secret_names import backup_secrets_of, secrets_of
 from simplemem_operator.builders import build_children
-from simplemem_operator.builders.podspec import backup_secrets_of, secrets_of
 from simplemem_operator.conditions import Findings
 from simplemem_operator.models.desired import Desired, Images, Surroundings
 from simplemem_operator.models.observed import Observed

@@ -5,8 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from simplemem_api.in_force import backup_in_force
 from simplemem_api.resolved import ResolvedStore, StorageKind
+from simplemem_api.secret_names import (
+    BUCKET_KEYS,
+    CLOUD_KEY,
+    REDIS_PASSWORD,
+    REDIS_URL,
+    backup_secrets_of,
+    secrets_of,
+)
 from simplemem_operator import labels, names
 from simplemem_operator.builders.config_map import render_store
 from simplemem_operator.constants import (
@@ -19,9 +26,7 @@ from simplemem_operator.constants import (
     GRACE_SECONDS,
     MODELS_FOLDER,
     PORT,
-    REDIS_PASSWORD,
     REDIS_PORT,
-    REDIS_URL,
     SECRET_HASH,
     START_SECONDS,
     STORE_FILE,
@@ -35,12 +40,6 @@ EMBEDDING_ROLE = "embedding"
 
 WRITING_ROLES = frozenset({"all", "ingest"})
 """Roles that encode what is to be stored."""
-
-BUCKET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-"""Keys of a Secret with the credentials of a bucket."""
-
-CLOUD_KEY = "LANCEDB_API_KEY"
-"""Key of a Secret, and variable, with what LanceDB Cloud knows the store by."""
 
 BACKUP_PREFIX = "SIMPLEMEM_BACKUP_"
 """Begins the names of the variables with the credentials of the copies."""
@@ -90,35 +89,6 @@ def build_pod_template(desired: Desired, component: str, role: str) -> Manifest:
             **_scheduling(store),
         },
     }
-
-
-def secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
-    """Secrets that the pods read, each with the keys that it must have."""
-    wanted: dict[str, tuple[str, ...]] = {}
-    if store.storage.s3 is not None and store.storage.s3.credentials_secret_name:
-        wanted[store.storage.s3.credentials_secret_name] = BUCKET_KEYS
-    if store.storage.lance_db_cloud is not None:
-        name = store.storage.lance_db_cloud.api_key_secret_name
-        wanted[name] = (*wanted.get(name, ()), CLOUD_KEY)
-    if store.redis is not None and store.redis.url_secret_name:
-        name = store.redis.url_secret_name
-        wanted[name] = (*wanted.get(name, ()), REDIS_URL)
-    if store.redis is not None and store.redis.password_secret_name:
-        name = store.redis.password_secret_name
-        wanted[name] = (*wanted.get(name, ()), REDIS_PASSWORD)
-    if store.llm.secret_name:
-        wanted.setdefault(store.llm.secret_name, ())
-    if store.access.token_secret_name:
-        wanted.setdefault(store.access.token_secret_name, ())
-    return wanted
-
-
-def backup_secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
-    """Secrets that only the copies need, with the keys that each must have; pods run without."""
-    backup = backup_in_force(store)
-    if backup is None or not backup.s3.credentials_secret_name:
-        return {}
-    return {backup.s3.credentials_secret_name: BUCKET_KEYS}
 
 
 def _container(desired: Desired, role: str) -> Manifest:

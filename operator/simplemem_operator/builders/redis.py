@@ -6,12 +6,12 @@ import hashlib
 from typing import Any
 
 from simplemem_api.resolved import ResolvedRedis
+from simplemem_api.secret_names import REDIS_PASSWORD
 from simplemem_operator import labels, names
 from simplemem_operator.builders.common import build_object, pull_secrets
 from simplemem_operator.builders.redis_script import REDIS_SCRIPT
 from simplemem_operator.constants import (
     REDIS_BUS_PORT,
-    REDIS_PASSWORD,
     REDIS_PORT,
     SECRET_HASH,
     USER_ID,

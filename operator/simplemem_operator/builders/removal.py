@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from simplemem_api.resolved import ResolvedStore, StorageKind
+from simplemem_api.secret_names import BUCKET_KEYS
 from simplemem_api.storage_spec import DeletionPolicy
 from simplemem_operator import labels, names
 from simplemem_operator.builders.command_pod import build_command_template
 from simplemem_operator.builders.common import build_object
-from simplemem_operator.builders.podspec import BUCKET_KEYS
 from simplemem_operator.builders.service_account import build_service_account
 from simplemem_operator.constants import ATTEMPT, CONFIG_FOLDER, STORE_FILE, STORE_UID
 from simplemem_operator.models.desired import Desired, Images, Manifest

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from simplemem_api.in_force import backup_in_force
 from simplemem_api.resolved import ResolvedStore
+from simplemem_api.secret_names import backup_secrets_of, secrets_of
 from simplemem_service.commands.findings import Finding, State
 from simplemem_service.commands.kubectl import Kubectl
-
-BUCKET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-"""Keys that the Secret of a bucket must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class SeenSecret:
 def read_secrets(kubectl: Kubectl, store: ResolvedStore) -> dict[str, SeenSecret]:
     """The Secrets that a store names, by their names."""
     found: dict[str, SeenSecret] = {}
-    for name, wanted in secrets_of(store).items():
+    for name, wanted in _named_secrets(store).items():
         secret = kubectl.read("get", "secret", name, "-n", store.namespace)
         keys = None if secret is None else frozenset(secret.get("data", {}))
         check = f"Secret {store.namespace}/{name}"
@@ -71,20 +68,9 @@ def check_secrets(secrets: Mapping[str, SeenSecret]) -> Iterator[Finding]:
             yield Finding(check, State.OK, "is there" + (f", with {', '.join(secret.wanted)}" if secret.wanted else ""))
 
 
-def secrets_of(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
-    """Secrets that a spec names, each with the keys that it must have (pure)."""
-    backup, cloud = backup_in_force(store), store.storage.lance_db_cloud
-    named: list[tuple[str | None, tuple[str, ...]]] = [
-        (store.storage.s3.credentials_secret_name if store.storage.s3 else None, BUCKET_KEYS),
-        (cloud.api_key_secret_name if cloud else None, ("LANCEDB_API_KEY",)),
-        (backup.s3.credentials_secret_name if backup else None, BUCKET_KEYS),
-        (store.redis.url_secret_name if store.redis else None, ("REDIS_URL",)),
-        (store.redis.password_secret_name if store.redis else None, ("REDIS_PASSWORD",)),
-        (store.llm.secret_name, ()),
-        (store.access.token_secret_name, ()),
-    ]
-    found: dict[str, tuple[str, ...]] = {}
-    for name, keys in named:
-        if name is not None:
-            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *keys)))
+def _named_secrets(store: ResolvedStore) -> dict[str, tuple[str, ...]]:
+    """All Secrets that a spec names, those of the copies last, each with the keys that it must have."""
+    found = dict(secrets_of(store))
+    for name, keys in backup_secrets_of(store).items():
+        found[name] = tuple(dict.fromkeys((*found.get(name, ()), *keys)))
     return found
