@@ -8,41 +8,31 @@ import base64
 import json
 import os
 import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from typing_extensions import override
 
 from tests.harness.build import ensure
-from tests.harness.catalogue import PROGRAMS_DIR
 from tests.harness.control_plane import ControlPlane
-from tests.harness.errors import HarnessError
+from tests.harness.foreign_crds import ARGO_CD
+from tests.harness.guest import Guest
 from tests.harness.packages import install
 from tests.harness.ports import free_ports
-from tests.harness.process import Process
 from tests.harness.steps import run
 
 NAMESPACE = "argocd"
 """Namespace of its objects."""
 
-MODULE = "github.com/argoproj/argo-cd/v3"
-"""Go module that it is built from; its CRDs lie in there too."""
-
 RESYNC_SECONDS = 3
 """How often it looks into Git."""
-
-KINDS = ("application", "applicationset", "appproject")
-"""What it is told by."""
-
-SERVED_SECONDS = 30
-"""How long the API server may take to serve a new kind; the CRDs are large."""
 
 CONFIG_MAPS = ("argocd-rbac-cm", "argocd-gpg-keys-cm", "argocd-ssh-known-hosts-cm", "argocd-tls-certs-cm")
 """ConfigMaps that must be there, empty."""
 
 
-class ArgoCd:
+class ArgoCd(Guest):
     """Argo CD that runs on entry and is gone on exit.
 
     Parameters
@@ -53,67 +43,29 @@ class ArgoCd:
         Where its files and logs go.
     """
 
+    namespace = NAMESPACE
+    account = "argocd"
+
     def __init__(self, plane: ControlPlane, folder: Path) -> None:
         install({"redis-server": "redis-server", "git": "git"})
-        self.plane = plane
-        self._folder = folder
+        super().__init__(plane, folder)
         self._program = ensure(["argocd"])["argocd"]
-        self._processes: list[Process] = []
 
-    def __enter__(self) -> Self:
-        """Install its objects and start it."""
-        try:
-            self._install()
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        self.stop()
-
-    def stop(self) -> None:
-        """End its programs; its objects stay."""
-        for process in reversed(self._processes):
-            process.stop(within_seconds=5)
-
-    def kubectl(self, *args: str, **options: Any) -> str:
-        """kubectl in its namespace."""
-        return self.plane.kubectl("-n", NAMESPACE, *args, **options)
+    @override
+    def _begin(self) -> None:
+        self._install()
+        self._start()
 
     def _install(self) -> None:
-        folder = run(["go", "list", "-m", "-f", "{{.Dir}}", MODULE], cwd=PROGRAMS_DIR / "argocd").strip()
-        self.plane.kubectl("create", "namespace", NAMESPACE)
-        crds = [Path(folder) / "manifests" / "crds" / f"{name}-crd.yaml" for name in KINDS]
-        self.plane.kubectl("apply", "--server-side", *(f"--filename={crd}" for crd in crds))
-        for name in KINDS:
-            self._wait_until_served(name)
-        self.kubectl("create", "serviceaccount", "argocd")
-        account = f"--serviceaccount={NAMESPACE}:argocd"
-        self.plane.kubectl("create", "clusterrolebinding", "argocd", "--clusterrole=cluster-admin", account)
+        ARGO_CD.install(self.plane)
+        self._create_account()
         objects = [*_configuration(), self._cluster(), _project()]
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self.kubectl("apply", "--server-side", "-f", "-", stdin=text)
 
-    def _wait_until_served(self, kind: str) -> None:
-        deadline = time.monotonic() + SERVED_SECONDS
-        while True:
-            try:
-                self.kubectl("get", f"{kind}s.argoproj.io")
-            except HarnessError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-            else:
-                return
-
     def _cluster(self) -> dict[str, Any]:
         """The cluster itself, which outside a pod has no address of its own accord."""
-        token = self.kubectl("create", "token", "argocd", "--duration=24h").strip()
+        token = self.kubectl("create", "token", self.account, "--duration=24h").strip()
         authority = base64.b64encode(self.plane.places.pki.ca.read_bytes()).decode()
         config = {"bearerToken": token, "tlsClientConfig": {"caData": authority}}
         data = {"name": "here", "server": self.plane.server, "config": json.dumps(config)}
@@ -146,9 +98,7 @@ class ArgoCd:
         }  # fmt: skip
         for name, flags in commands.items():
             path = shutil.which(name, path=f"{programs}{os.pathsep}{os.environ['PATH']}") or name
-            process = Process(name, [path, *flags], self._folder / f"{name}.log", environment)
-            self._processes.append(process)
-            process.start()
+            self._run(name, [path, *flags], environment)
 
     def _environment(self, programs: Path) -> dict[str, str]:
         paths = {name: self._folder / name.lower() for name in ("TLS", "SSH", "GPG")}
@@ -161,7 +111,7 @@ class ArgoCd:
             "ARGOCD_RECONCILIATION_TIMEOUT": f"{RESYNC_SECONDS}s",
             "ARGOCD_RECONCILIATION_JITTER": "0s",
             "ARGOCD_PLUGINSOCKFILEPATH": str(self._folder),
-            "KUBECONFIG": str(self.plane.service_account_kubeconfig(NAMESPACE, "argocd")),
+            "KUBECONFIG": str(self._kubeconfig()),
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "TMPDIR": str(self._folder / "tmp"),
         }

@@ -34,5 +34,8 @@ PROMETHEUS_OPERATOR = ForeignCrds(
 )
 """Monitors and rules among them."""
 
+ARGO_CD = ForeignCrds("github.com/argoproj/argo-cd/v3", "manifests/crds/*-crd.yaml", PROGRAMS_DIR / "argocd")
+"""Those of the Argo CD that is built: what it is told by."""
+
 KEDA = ForeignCrds("github.com/kedacore/keda/v2", "config/crd/bases/*.yaml", PROGRAMS_DIR / "keda")
 """Those of the KEDA that is built, what it scales among them."""

@@ -8,15 +8,16 @@ import json
 import os
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from typing_extensions import override
 
 from tests.harness.build import ensure
 from tests.harness.control_plane import ControlPlane
 from tests.harness.errors import HarnessError
 from tests.harness.foreign_crds import KEDA as CRDS
+from tests.harness.guest import Guest
 from tests.harness.ports import free_ports
-from tests.harness.process import Process
 from tests.harness.steps import run
 
 NAMESPACE = "keda"
@@ -32,7 +33,7 @@ READY_SECONDS = 60.0
 """How long it may take until the API is available, in seconds: some ten on a quiet machine."""
 
 
-class Keda:
+class Keda(Guest):
     """KEDA that runs on entry and is gone on exit.
 
     Parameters
@@ -43,49 +44,28 @@ class Keda:
         Where its certificate and logs go.
     """
 
+    namespace = NAMESPACE
+    account = "keda"
+
     def __init__(self, plane: ControlPlane, folder: Path) -> None:
-        self.plane = plane
-        self._folder = folder
+        super().__init__(plane, folder)
         self._programs = ensure(PROGRAMS)
-        self._processes: list[Process] = []
 
-    def __enter__(self) -> Self:
-        """Install its objects, start it, and wait until autoscalers can read it."""
-        try:
-            self._install()
-            self._start(*free_ports(5))
-            self._wait()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        self.stop()
-
-    def stop(self) -> None:
-        """End its programs; its objects stay."""
-        for process in reversed(self._processes):
-            process.stop(within_seconds=5)
+    @override
+    def _begin(self) -> None:
+        CRDS.install(self.plane)
+        self._create_account()
+        self._start(*free_ports(5))
+        self._wait()
 
     def log(self) -> str:
         """What its programs said last."""
         return "\n".join(process.tail() for process in self._processes)
 
-    def _install(self) -> None:
-        CRDS.install(self.plane)
-        self.plane.kubectl("create", "namespace", NAMESPACE)
-        self.plane.kubectl("-n", NAMESPACE, "create", "serviceaccount", "keda")
-        account = f"--serviceaccount={NAMESPACE}:keda"
-        self.plane.kubectl("create", "clusterrolebinding", "keda", "--clusterrole=cluster-admin", account)
-
     def _start(self, *ports: int) -> None:
         grpc, probes, metrics, secure, more = ports
         certificates = self._certificates()
-        kubeconfig = self.plane.service_account_kubeconfig(NAMESPACE, "keda")
+        kubeconfig = self._kubeconfig()
         environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig),
@@ -108,10 +88,7 @@ class Keda:
             ],
         }  # fmt: skip
         for name, flags in commands.items():
-            log = self._folder / f"{name}.log"
-            process = Process(name, [str(self._programs[name]), *flags], log, environment)
-            self._processes.append(process)
-            process.start()
+            self._run(name, [str(self._programs[name]), *flags], environment)
         objects = {"apiVersion": "v1", "kind": "List", "items": _aggregation(secure)}
         self.plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(objects))
 

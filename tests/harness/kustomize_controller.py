@@ -15,14 +15,15 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from typing_extensions import override
 
 from tests.harness.build import ensure
 from tests.harness.control_plane import ControlPlane
 from tests.harness.flux import install_crds
+from tests.harness.guest import Guest
 from tests.harness.ports import free_ports
-from tests.harness.process import Process
 
 NAMESPACE = "flux-system"
 """Namespace of its objects."""
@@ -31,7 +32,7 @@ PROGRAM = "kustomize-controller"
 """Name of the program."""
 
 
-class KustomizeController:
+class KustomizeController(Guest):
     """A kustomize-controller that runs on entry and is gone on exit.
 
     Parameters
@@ -42,44 +43,32 @@ class KustomizeController:
         Where its files and logs go.
     """
 
+    namespace = NAMESPACE
+    account = PROGRAM
+
     def __init__(self, plane: ControlPlane, folder: Path) -> None:
-        self.plane = plane
-        self._folder = folder
+        super().__init__(plane, folder)
         self._artifacts = folder / "artifacts"
         self._artifacts.mkdir(parents=True)
         handler = partial(_Quiet, directory=str(self._artifacts))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._process: Process | None = None
 
-    def __enter__(self) -> Self:
-        """Install Flux's kinds and start it."""
-        install_crds(self.plane, self._folder / "crds")
-        self.plane.kubectl("create", "namespace", NAMESPACE)
-        self.kubectl("create", "serviceaccount", PROGRAM)
-        account = f"--serviceaccount={NAMESPACE}:{PROGRAM}"
-        self.plane.kubectl("create", "clusterrolebinding", PROGRAM, "--clusterrole=cluster-admin", account)
+    @override
+    def _begin(self) -> None:
+        # First, since a server that was never begun cannot be stopped.
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        kubeconfig = self.plane.service_account_kubeconfig(NAMESPACE, PROGRAM)
-        environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "RUNTIME_NAMESPACE": NAMESPACE}
+        install_crds(self.plane, self._folder / "crds")
+        self._create_account()
+        environment = {**os.environ, "KUBECONFIG": str(self._kubeconfig()), "RUNTIME_NAMESPACE": NAMESPACE}
         (health,) = free_ports(1)
         flags = [f"--health-addr=127.0.0.1:{health}", "--metrics-addr=0", "--requeue-dependency=1s"]
-        program = str(ensure([PROGRAM])[PROGRAM])
-        self._process = Process(PROGRAM, [program, *flags], self._folder / "log", environment)
-        self._process.start()
-        return self
+        self._run(PROGRAM, [str(ensure([PROGRAM])[PROGRAM]), *flags], environment)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop it; its objects stay."""
-        if self._process:
-            self._process.stop(within_seconds=5)
+    @override
+    def stop(self) -> None:
+        super().stop()
         self._server.shutdown()
         self._server.server_close()
-
-    def kubectl(self, *args: str, **options: Any) -> str:
-        """kubectl in its namespace."""
-        return self.plane.kubectl("-n", NAMESPACE, *args, **options)
 
     def commit(self, repository: str, files: Mapping[str, str]) -> str:
         """Revision of a new commit of a GitRepository that holds these files, by their paths, and no others."""
