@@ -16,7 +16,7 @@ MATRIX ?= v1.34.4 v1.37.2
 TESTS ?= tests/cluster
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help init generate lint typecheck docs test test-unit test-cluster test-matrix test-argocd test-flux test-keda test-llm golden demo programs cluster cluster-down e2e package bench lock clean
+.PHONY: help init generate lint typecheck docs test test-unit test-cluster test-matrix test-argocd test-flux test-keda test-prometheus-adapter test-llm golden demo programs cluster cluster-down e2e package bench lock clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -91,6 +91,10 @@ test-flux: $(OPERATOR)/.ready ## A real kustomize-controller of Flux with the sa
 test-keda: $(OPERATOR)/.ready ## A real KEDA scales a store by the sample (built once: ten minutes on two cores)
 	@$(OPERATOR)/bin/python -m tests.harness.build control-plane keda-operator keda-adapter
 	@$(OPERATOR)/bin/python -m pytest tests/cluster/test_keda.py
+
+test-prometheus-adapter: $(OPERATOR)/.ready ## Autoscalers by what Prometheus measured, as a real prometheus-adapter serves it (built once: three minutes)
+	@$(OPERATOR)/bin/python -m tests.harness.build control-plane prometheus-adapter
+	@$(OPERATOR)/bin/python -m pytest tests/cluster/test_prometheus_adapter.py
 
 test-llm: init ## A store on a real language model (llama.cpp, compiled once: ten minutes on two cores)
 	@$(SERVICE)/bin/python -m pytest tests/llm --capture=no

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.cluster.conftest import NODES, NUMBERS, Space, eventually
+from tests.harness.aggregated import API_SERVER_FLAGS
 from tests.harness.answerer import Answerer
 from tests.harness.build import built
 from tests.harness.control_plane import ControlPlane
@@ -84,7 +85,7 @@ def keda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keda]:
     folder = tmp_path_factory.mktemp("keda")
     kubelet = Kubelet(folder / "container.log", *free_ports(1))
     kubelet.log.touch()
-    options = ControlPlaneOptions(api_server_flags=("--enable-aggregator-routing=false",))
+    options = ControlPlaneOptions(api_server_flags=API_SERVER_FLAGS)
     with ControlPlane(folder / "plane", options) as plane, Kwok(plane, kubelet) as kwok, Answerer() as answerer:
         kwok.add_nodes(NODES)
         operator = Operator(install_access(plane), folder, flags=["--probe-url", answerer.url])

@@ -97,6 +97,7 @@ PROGRAMS = {
         Program("argocd", "argocd", "github.com/argoproj/argo-cd/v3/cmd"),
         Program("keda-operator", "keda", "github.com/kedacore/keda/v2/cmd/operator"),
         Program("keda-adapter", "keda", "github.com/kedacore/keda/v2/cmd/adapter"),
+        Program("prometheus-adapter", "prometheus-adapter", "sigs.k8s.io/prometheus-adapter/cmd/adapter"),
         Program("controller-gen", "flux", "sigs.k8s.io/controller-tools/cmd/controller-gen"),
         Program("flux-health", "flux", "."),
         Program("kustomize-controller", "flux", "github.com/fluxcd/kustomize-controller"),

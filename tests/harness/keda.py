@@ -1,24 +1,15 @@
-"""A real KEDA beside a control plane: its operator, and the adapter that serves what it measures to the autoscalers.
+"""A real KEDA beside a control plane: its operator, and the adapter that serves what it measures to the autoscalers."""
 
-Both run outside pods, so the adapter is reached by the name of an ExternalName Service; the API server must be told
-``--enable-aggregator-routing=false``, or it looks for pods behind it.
-"""
-
-import json
 import os
-import time
 from pathlib import Path
-from typing import Any
 
 from typing_extensions import override
 
+from tests.harness.aggregated import AggregatedGuest
 from tests.harness.build import ensure
 from tests.harness.control_plane import ControlPlane
-from tests.harness.errors import HarnessError
 from tests.harness.foreign_crds import KEDA as CRDS
-from tests.harness.guest import Guest
 from tests.harness.ports import free_ports
-from tests.harness.steps import run
 
 NAMESPACE = "keda"
 """Namespace of its objects."""
@@ -26,14 +17,11 @@ NAMESPACE = "keda"
 PROGRAMS = ("keda-operator", "keda-adapter")
 """What it consists of; its admission webhook is left out."""
 
-API_SERVICE = "v1beta1.external.metrics.k8s.io"
+API = "v1beta1.external.metrics.k8s.io"
 """API by which autoscalers read the adapter."""
 
-READY_SECONDS = 60.0
-"""How long it may take until the API is available, in seconds: some ten on a quiet machine."""
 
-
-class Keda(Guest):
+class Keda(AggregatedGuest):
     """KEDA that runs on entry and is gone on exit.
 
     Parameters
@@ -56,11 +44,7 @@ class Keda(Guest):
         CRDS.install(self.plane)
         self._create_account()
         self._start(*free_ports(5))
-        self._wait()
-
-    def log(self) -> str:
-        """What its programs said last."""
-        return "\n".join(process.tail() for process in self._processes)
+        self._wait(API)
 
     def _start(self, *ports: int) -> None:
         grpc, probes, metrics, secure, more = ports
@@ -89,51 +73,4 @@ class Keda(Guest):
         }  # fmt: skip
         for name, flags in commands.items():
             self._run(name, [str(self._programs[name]), *flags], environment)
-        objects = {"apiVersion": "v1", "kind": "List", "items": _aggregation(secure)}
-        self.plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(objects))
-
-    def _certificates(self) -> Path:
-        """Folder with a certificate that both programs have and trust."""
-        folder = self._folder / "certs"
-        folder.mkdir(parents=True)
-        files: list[str | Path] = ["-keyout", folder / "tls.key", "-out", folder / "tls.crt"]
-        names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        run(["openssl", "req", "-x509", *key, *files, *names])
-        (folder / "ca.crt").symlink_to("tls.crt")
-        return folder
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        while True:
-            for process in self._processes:
-                process.check_alive()
-            found = json.loads(self.plane.kubectl("get", "apiservice", API_SERVICE, "-o", "json"))
-            conditions = found.get("status", {}).get("conditions", [])
-            if any(one["type"] == "Available" and one["status"] == "True" for one in conditions):
-                return
-            if time.monotonic() > deadline:
-                raise HarnessError(f"{API_SERVICE} is not available: {conditions}\n{self.log()}")
-            time.sleep(0.3)
-
-
-def _aggregation(port: int) -> list[dict[str, Any]]:
-    """What leads the API server to the adapter."""
-    service = {"name": "keda-metrics-apiserver", "namespace": NAMESPACE, "port": port}
-    group, version = "external.metrics.k8s.io", "v1beta1"
-    spec = {"group": group, "version": version, "service": service, "insecureSkipTLSVerify": True}
-    priorities = {"groupPriorityMinimum": 100, "versionPriority": 100}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": service["name"], "namespace": NAMESPACE},
-            "spec": {"type": "ExternalName", "externalName": "localhost"},
-        },
-        {
-            "apiVersion": "apiregistration.k8s.io/v1",
-            "kind": "APIService",
-            "metadata": {"name": API_SERVICE},
-            "spec": spec | priorities,
-        },
-    ]
+        self._serve(API, secure)
