@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import yaml
@@ -116,7 +116,7 @@ class Prometheus:
         config = {"global": {"scrape_interval": "2s"}, "scrape_configs": [job]}
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
 
-    def __enter__(self) -> Prometheus:
+    def __enter__(self) -> Self:
         command = [str(unpacked("prometheus", "prometheus")), f"--config.file={self._folder / 'prometheus.yaml'}"]
         command += [f"--storage.tsdb.path={self._folder / 'data'}", f"--web.listen-address={self.url[7:]}"]
         with (self._folder / "prometheus.log").open("wb") as log:

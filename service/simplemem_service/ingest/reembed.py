@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 
 from simplemem_service.embedding.base import Embedding
@@ -107,8 +107,7 @@ class Reembedder:
             await self._storage.sides.drop(((await self._former()).table,))
             return False
         if self._task is None:
-            self._task = asyncio.create_task(self._build(job))
-            self._task.add_done_callback(lambda _: self.on_ready())
+            self._task = self._start(self._build(job))
         if not self._task.done():
             return False
         task, self._task = self._task, None
@@ -160,6 +159,11 @@ class Reembedder:
         gone = await self._storage.sides.drop(())
         logger.info("former vectors dropped", extra={"tables": gone})
 
+    def _start(self, work: Coroutine[None, None, Builder]) -> asyncio.Task[Builder]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self.on_ready())
+        return task
+
     async def _build(self, job: Job) -> Builder:
         embedding = await self._load(job.model)
         target = StoreIdentity(embedding.model, embedding.dimension, job.generation + 1, job.table)
@@ -170,9 +174,16 @@ class Reembedder:
         await builder.build(job.since, job.started)
         return builder
 
+    @staticmethod
+    async def _approach(builder: Builder) -> Builder:
+        await builder.approach()
+        return builder
+
     async def _finish(self, job: Job, builder: Builder) -> bool:
         """Take the new table into use, if it is as good as complete."""
         if not await builder.is_close():
+            # Much was written while the copy was checked.
+            self._task = self._start(self._approach(builder))
             return False
         entries = await builder.settle()
         following = await builder.identity(self._identity)

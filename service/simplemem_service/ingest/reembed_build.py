@@ -1,8 +1,9 @@
 """Builds the vectors of another model beside those in use, and checks them.
 
 Entries are read by position, a batch at a time, encoded as the write path encodes them, and written to the second
-table. What comes or changes meanwhile is told by the versions of the table in use, and copied in further rounds, each
-much shorter than the one before. A builder that takes over from one that died goes on behind the last entry copied.
+table. What comes or changes meanwhile is told by the versions of the table in use, and copied in further rounds. A
+round ends with what was there when it came to its end, however much goes on being written. A builder that takes over
+from one that died goes on behind the last entry copied.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from simplemem_service.storage.lance_copy import EntryCopy
 
 FEW = 64
 """Changed entries that are copied while the writer waits: about a second's work."""
+PATIENT_ROUNDS = 8
+"""Rounds after which as many more are: a store that is written to as fast as it is copied waits longer, and gets there.
+"""
 REST_SHARE = 0.25
 """Pause after each batch as a share of the time it took, so that searches and turns are not starved."""
 MAINTAINED_BATCHES = 50
@@ -57,6 +61,7 @@ class Builder:
         self._embedding = embedding
         self._check = check
         self._batches = 0
+        self._rounds = 0
         self.seen = 0
         """Version of the table in use, by its own count, up to which all is copied."""
 
@@ -78,25 +83,31 @@ class Builder:
         else:
             await self._round(0, await self._copy.last_copied())
             self.seen = started
-        while await self._copy.count_changed(self.seen) > FEW:
-            await self.catch_up()
+        await self.approach()
         await self._copy.maintain()
         await self._verify()
 
-    async def catch_up(self) -> None:
+    async def approach(self) -> None:
+        """Copy until so little is left that the writer can wait for it."""
+        while not await self.is_close():
+            await self._catch_up()
+            self._rounds += 1
+
+    async def is_close(self) -> bool:
+        """Whether so little is left that the writer can wait for it."""
+        few = FEW * (1 + self._rounds // PATIENT_ROUNDS)
+        return await self._copy.count_changed(self.seen) <= few
+
+    async def _catch_up(self) -> None:
         """Copy what was written or rewritten since the last round."""
         version = await self._copy.source_version()
         if version != self.seen:
             await self._round(self.seen, -1)
             self.seen = version
 
-    async def is_close(self) -> bool:
-        """Whether so little is left that the writer can wait for it."""
-        return await self._copy.count_changed(self.seen) <= FEW
-
     async def settle(self) -> int:
         """Make the two tables hold the same entries, while nobody writes; how many there are. Raises `ReembedError`."""
-        await self.catch_up()
+        await self._catch_up()
         ours, theirs = await self._copy.counts()
         differing = await self._copy.differences()
         for start in range(0, len(differing), KEYS_AT_ONCE):
@@ -125,6 +136,8 @@ class Builder:
             self._batches += 1
             if self._batches % MAINTAINED_BATCHES == 0:
                 await self._copy.maintain()
+            if batch.is_end:
+                return
             await asyncio.sleep(REST_SHARE * (time.monotonic() - started))
 
     async def _embed(self, entries: Sequence[Entry], *, are_neighbours: bool) -> list[EmbeddedEntry]:

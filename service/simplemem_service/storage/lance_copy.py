@@ -37,6 +37,8 @@ class Batch:
     """By ascending position; none when the end is reached."""
     last: int
     """Position up to which all were given."""
+    is_end: bool
+    """Whether there was nothing behind them when they were read."""
 
 
 class EntryCopy:
@@ -87,15 +89,15 @@ class EntryCopy:
         """The next entries, by position, of those written or rewritten after a version of the table in use; 0: all."""
         if since:
             entries = await self._select([filters.above("position", after), filters.changed_after(since)], SPAN)
-            return Batch(entries, entries[-1].position if entries else after)
+            return Batch(entries, entries[-1].position if entries else after, len(entries) < SPAN)
         end = await self._storage.next_position()
         while after < end:
             last = after + SPAN
             entries = await self._select([filters.above("position", after), filters.below("position", last + 1)])
             if entries:
-                return Batch(entries, last)
+                return Batch(entries, last, last >= end)
             after = last
-        return Batch([], after)
+        return Batch([], after, True)
 
     async def _select(self, conditions: Sequence[str], limit: int | None = None) -> list[Entry]:
         predicate = " AND ".join(f"({one})" for one in conditions)
