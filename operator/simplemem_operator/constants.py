@@ -51,6 +51,9 @@ START_SECONDS = 600
 IDLE_SINCE = "simplemem.io/idle-since"
 """Annotation of the embedding pods' StatefulSet: since when they have not been needed."""
 
+KEPT_REPLICAS = "simplemem.io/kept-replicas"
+"""Annotation of the retrieval pods' Deployment: their number as an autoscaler left it, until the spec names one."""
+
 STORE_UID = "simplemem.io/store-uid"
 """Annotation of the record of what is to be removed: of which MemoryStore."""
 

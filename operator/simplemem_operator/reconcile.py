@@ -38,6 +38,7 @@ from simplemem_operator.errors import (
     StoreGoneError,
 )
 from simplemem_operator.events import build_event, due_events
+from simplemem_operator.handover import kept_replicas
 from simplemem_operator.kinds import KINDS, STORES
 from simplemem_operator.migration import Move, keep_storage
 from simplemem_operator.models.desired import Desired, Images, Manifest, Surroundings
@@ -173,7 +174,10 @@ class Reconciler:
             self._caches.check(namespace)
             live = self._observer.child(namespace, name, "ConfigMap", names.config_map(name))
             store, move = keep_storage(store, live, manifest)
-            desired = self._desire(store, manifest)
+            kept = self._kept_replicas(store, manifest)
+            if kept is not None:
+                store = store.model_copy(update={"retrieval": store.retrieval.model_copy(update={"replicas": kept})})
+            desired = self._desire(store, manifest, kept)
             observed, refusal = self._carry_out(desired)
             if refusal is not None:
                 raise refusal
@@ -199,7 +203,16 @@ class Reconciler:
         gpu, scale = store.embedding.gpu, self._scale(store)
         return None if gpu is None or scale is None else seconds_until_idle(scale, self._now(), gpu)
 
-    def _desire(self, store: ResolvedStore, manifest: Manifest) -> tuple[Desired, Observed]:
+    def _kept_replicas(self, store: ResolvedStore, manifest: Manifest) -> int | None:
+        """Number of retrieval pods that stays as an autoscaler left it."""
+        name = names.retrieval(store.name)
+        deployment, autoscaler = (
+            self._observer.child(store.namespace, store.name, kind, name)
+            for kind in ("Deployment", "HorizontalPodAutoscaler")
+        )
+        return kept_replicas(store, manifest["spec"], deployment, autoscaler)
+
+    def _desire(self, store: ResolvedStore, manifest: Manifest, kept: int | None) -> tuple[Desired, Observed]:
         secrets = self._observer.read_secrets(store.namespace, secrets_of(store))
         of_copies = self._observer.read_secrets(store.namespace, backup_secrets_of(store))
         hashes = {secret.name: secret.content_hash for secret in (*of_copies, *secrets)}
@@ -210,6 +223,7 @@ class Reconciler:
             hashes,
             self._surroundings,
             self._scale(store),
+            kept,
             read_machine_cost(store, manifest.get("status") or {}),
         )
         return desired, Observed((), secrets=secrets, backup_secrets=of_copies)

@@ -150,6 +150,32 @@ def test_an_autoscalers_number_is_never_fought_over(space: Space) -> None:
     assert "HorizontalPodAutoscaler/notes-retrieval" not in space.names()
 
 
+def test_the_number_that_an_autoscaler_leaves_stays_until_the_spec_names_one(space: Space) -> None:
+    scaling = {"minReplicas": 2, "maxReplicas": 8}
+    space.secret("bucket-keys", **KEYS)
+    space.store(storage=S3, autoscaling=scaling)
+    eventually(lambda: "HorizontalPodAutoscaler/notes-retrieval" in space.names())
+    space.kubectl("scale", "deployment", "notes-retrieval", "--replicas=4")
+    eventually(lambda: replicas(space) == 4)
+    written = len(space.writes())
+    space.patch("smem", "notes", {"spec": {"autoscaling": None}})
+    eventually(lambda: "HorizontalPodAutoscaler/notes-retrieval" not in space.names())
+    space.rest()
+    assert replicas(space) == 4
+    assert len([line for line in space.writes()[written:] if "deployments/notes-retrieval" in line]) == 1
+    # From now on it is the operator's: a hand that changes it is corrected, and rest and waking change nothing.
+    space.kubectl("scale", "deployment", "notes-retrieval", "--replicas=7")
+    eventually(lambda: replicas(space) == 4)
+    space.patch("smem", "notes", {"spec": {"suspend": True}})
+    eventually(lambda: replicas(space) == 0)
+    space.patch("smem", "notes", {"spec": {"suspend": False}})
+    eventually(lambda: replicas(space) == 4)
+    space.patch("smem", "notes", {"spec": {"retrieval": {"replicas": 3}}})
+    eventually(lambda: replicas(space) == 3)
+    space.patch("smem", "notes", {"spec": {"retrieval": {"replicas": None}}})
+    eventually(lambda: replicas(space) == 1)
+
+
 def test_suspending_stops_the_pods_and_keeps_the_data(space: Space) -> None:
     space.store(tier="Minimal")
     eventually(lambda: replicas(space) == 1)

@@ -8,6 +8,7 @@ from simplemem_api.resolved import StorageKind
 from simplemem_operator import labels, names
 from simplemem_operator.builders.common import build_object
 from simplemem_operator.builders.podspec import build_pod_template
+from simplemem_operator.constants import KEPT_REPLICAS
 from simplemem_operator.models.desired import Desired, Manifest
 
 RETRIEVAL = "retrieval"
@@ -30,9 +31,10 @@ def build_retrieval_deployment(desired: Desired) -> Manifest:
     replicas: dict[str, Any] = {"replicas": 0 if store.suspend else store.retrieval.replicas}
     if store.autoscaling is not None and not store.suspend:
         replicas = {}
-    return _deployment(desired, RETRIEVAL, names.retrieval(store.name), "all" if is_volume else RETRIEVAL, {
-        **replicas, "strategy": strategy,
-    })  # fmt: skip
+    kept = {} if desired.kept_replicas is None else {KEPT_REPLICAS: str(desired.kept_replicas)}
+    role = "all" if is_volume else RETRIEVAL
+    spec = {**replicas, "strategy": strategy}
+    return _deployment(desired, RETRIEVAL, names.retrieval(store.name), role, spec, annotations=kept)
 
 
 def build_ingest_deployment(desired: Desired) -> Manifest | None:
@@ -44,7 +46,15 @@ def build_ingest_deployment(desired: Desired) -> Manifest | None:
     return _deployment(desired, INGEST, names.ingest(store.name), INGEST, spec)
 
 
-def _deployment(desired: Desired, component: str, name: str, role: str, spec: dict[str, Any]) -> Manifest:
+def _deployment(
+    desired: Desired,
+    component: str,
+    name: str,
+    role: str,
+    spec: dict[str, Any],
+    *,
+    annotations: dict[str, str] | None = None,
+) -> Manifest:
     body = {
         "spec": {
             **spec,
@@ -53,4 +63,4 @@ def _deployment(desired: Desired, component: str, name: str, role: str, spec: di
             "template": build_pod_template(desired, component, role),
         }
     }
-    return build_object(desired, "apps/v1", "Deployment", name, component, body)
+    return build_object(desired, "apps/v1", "Deployment", name, component, body, annotations=annotations)

@@ -79,5 +79,7 @@ class Desired:
     """What else the cluster has."""
     scale: EmbeddingScale | None = None
     """Number of embedding pods; None: the fewest that the spec allows."""
+    kept_replicas: int | None = None
+    """Number of retrieval pods that stays as an autoscaler left it; None: as the spec says."""
     machine_cost: MachineCost | None = None
     """What the pods must know of the month's cost; None: nothing, as without a budget."""
