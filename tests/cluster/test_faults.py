@@ -207,6 +207,18 @@ def test_a_right_to_read_that_is_missing_is_named(rig: Rig) -> None:
     eventually(lambda: restored(rig.space), within=45)
 
 
+def test_a_right_to_delete_that_is_missing_is_named(rig: Rig) -> None:
+    rig.operator.start()
+    rig.space.store(tier="Hybrid", storage={"pvc": {"size": "10Gi"}})
+    eventually(lambda: "StatefulSet/notes-embedding" in rig.space.names())
+    with role_without(rig.space, "statefulsets", {"delete"}):
+        rig.space.patch("smem", "notes", {"spec": {"embedding": {"device": "CPU", "gpu": None}}})
+        eventually(lambda: rig.space.ready().get("reason") == "Forbidden")
+        assert 'cannot delete resource "statefulsets" in API group "apps"' in described(rig.space)
+        assert "StatefulSet/notes-embedding" in rig.space.names()
+    eventually(lambda: not {"StatefulSet/notes-embedding", "Service/notes-embedding"} & rig.space.names(), within=45)
+
+
 def test_a_right_that_is_taken_away_later_is_named(rig: Rig) -> None:
     started(rig)
     with role_without(rig.space, "networkpolicies", {"list", "watch"}):

@@ -56,6 +56,23 @@ def test_a_pod_that_says_its_disk_is_full_is_believed(town: Space, fleet: Fleet)
     eventually(lambda: town.ready().get("status") == "True", within=15)
 
 
+def test_a_plan_that_is_nearly_full_is_told_before_the_vendor_refuses(town: Space, fleet: Fleet) -> None:
+    town.secret("cloud", LANCEDB_API_KEY="k")
+    town.secret("bucket-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    cloud = {
+        "uri": "db://memories", "region": "us-east-1", "apiKeySecretName": "cloud", "plan": "Starter",
+        "journal": {"bucket": "journals", "credentialsSecretName": "bucket-keys"},
+    }  # fmt: skip
+    fleet.answerer.more_figures[town.name] = {"entries": 860_000}
+    town.store(tier="GPUAccelerated", storage={"lanceDBCloud": cloud})
+    eventually(lambda: town.condition("WithinPlan").get("reason") == "PlanNearlyFull", within=60)
+    assert town.condition("WithinPlan")["status"] == "False"
+    assert "85 % of plan Starter" in town.condition("WithinPlan")["message"]
+    assert "PlanNearlyFull" in town.kubectl("describe", "smem", "notes")
+    fleet.answerer.more_figures[town.name] = {"entries": 700_000}
+    eventually(lambda: town.condition("WithinPlan").get("status") == "True", within=30)
+
+
 def test_an_image_that_is_not_found_is_told_in_the_kubelets_words_and_a_good_one_heals(town: Space) -> None:
     town.store(tier="Minimal", pods={"annotations": {FAULT: "ImagePull"}})
     eventually(lambda: town.condition("RetrievalReady").get("reason") == "PodsFailing", within=30)

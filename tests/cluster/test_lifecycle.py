@@ -50,6 +50,21 @@ def test_a_store_deleted_while_no_operator_runs_leaves_nothing(
     operator.stop()
 
 
+def test_prices_of_ones_own_reach_the_status(
+    bare_space: Space, bare_credentials: Path, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("catalogue: acme 2027\ntiers: {Minimal: {server: '33'}}\n")
+    operator = Operator(bare_credentials, tmp_path, flags=["--prices", str(prices)])
+    operator.start()
+    bare_space.store(tier="Minimal")
+    cost = eventually(lambda: (bare_space.get("smem", "notes") or {}).get("status", {}).get("cost"))
+    operator.stop()
+    assert cost["catalogue"] == "acme 2027"
+    assert {item["name"]: item["monthlyUSD"] for item in cost["items"]}["server"] == "33.00"
+    bare_space.kubectl("delete", "smem", "notes")
+
+
 def test_two_operators_make_no_child_twice(space: Space, credentials: Path, tmp_path: Path) -> None:
     second = Operator(credentials, tmp_path, "second")
     second.start()

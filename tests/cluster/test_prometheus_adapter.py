@@ -169,6 +169,8 @@ def rules() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    if not built(PROGRAM):
+        pytest.skip("prometheus-adapter is not built; `make test-prometheus-adapter` builds it")
     folder = tmp_path_factory.mktemp("prometheus")
     with Prometheus(folder) as prometheus:
         yield prometheus
@@ -177,8 +179,6 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory, prometheus: Prometheus) -> Iterator[ControlPlane]:
     """An adapter, an operator, and pods on paper."""
-    if not built(PROGRAM):
-        pytest.skip("prometheus-adapter is not built; `make test-prometheus-adapter` builds it")
     folder = tmp_path_factory.mktemp("adapter")
     kubelet = Kubelet(folder / "container.log", *free_ports(1))
     kubelet.log.touch()

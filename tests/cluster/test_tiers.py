@@ -104,3 +104,24 @@ def test_gpu_pods_wait_without_holding_up_the_store(city: Space) -> None:
     )
     assert "0 of 1 GPU pods ready" in message
     eventually(lambda: city.ready().get("status") == "True", within=30)
+
+
+def test_a_gpu_pod_whose_spot_node_is_taken_away_comes_back_on_another(city: Space, fleet: Fleet) -> None:
+    city.store(tier="Hybrid", embedding={"gpu": {"maxReplicas": 1}})
+
+    def gpu_node() -> str:
+        return next((node_of(pod) for pod in pods(city, "notes") if component(pod) == "embedding"), "")
+
+    lost = eventually(gpu_node, within=60)
+    eventually(lambda: "1 of 1 GPU pods ready" in city.condition("EmbeddingReady").get("message", ""), within=60)
+    node = json.loads(fleet.plane.kubectl("get", "node", lost, "-o", "json"))
+    fleet.plane.kubectl("delete", "node", lost)
+    try:
+        # The pods of a node that is gone are collected after 40 s or so.
+        other = eventually(lambda: (found := gpu_node()) != lost and found, within=120, every=0.5)
+        assert other.startswith("gpu-")
+        eventually(lambda: "1 of 1 GPU pods ready" in city.condition("EmbeddingReady").get("message", ""), within=60)
+        assert city.ready()["status"] == "True"
+    finally:
+        fresh = {key: node["metadata"][key] for key in ("name", "labels", "annotations")}
+        fleet.plane.kubectl("create", "-f", "-", stdin=json.dumps({**node, "metadata": fresh}))
