@@ -81,6 +81,22 @@ def test_an_image_that_is_not_found_is_told_in_the_kubelets_words_and_a_good_one
     eventually(lambda: town.ready().get("status") == "True", within=30)
 
 
+def test_gpu_pods_with_a_bad_image_recover_unaided_with_a_good_one(town: Space) -> None:
+    bad = {"annotations": {FAULT: "ImagePull"}}
+    town.store(tier="Hybrid", embedding={"gpu": {"minReplicas": 2, "maxReplicas": 2}}, pods=bad)
+
+    def ready_pods() -> int:
+        found = town.get("statefulset", "notes-embedding") or {}
+        return int(found.get("status", {}).get("readyReplicas", 0))
+
+    eventually(lambda: "ImagePullBackOff" in town.condition("RetrievalReady").get("message", ""), within=60)
+    pods = json.loads(town.kubectl("get", "pods", "-l", "app.kubernetes.io/component=embedding", "-o", "json"))["items"]
+    assert (len(pods), ready_pods()) == (2, 0)
+    town.patch("smem", "notes", {"spec": {"pods": {"annotations": None}}})
+    eventually(lambda: ready_pods() == 2, within=60)
+    eventually(lambda: town.ready().get("status") == "True", within=60)
+
+
 def test_many_quiet_stores_see_no_write(crowd: Space, fleet: Fleet) -> None:
     time.sleep(5)
     before = len(fleet.plane.writes(WRITER))

@@ -50,9 +50,7 @@ def test_a_store_deleted_while_no_operator_runs_leaves_nothing(
     operator.stop()
 
 
-def test_prices_of_ones_own_reach_the_status(
-    bare_space: Space, bare_credentials: Path, tmp_path: Path
-) -> None:
+def test_prices_of_ones_own_reach_the_status(bare_space: Space, bare_credentials: Path, tmp_path: Path) -> None:
     prices = tmp_path / "prices.yaml"
     prices.write_text("catalogue: acme 2027\ntiers: {Minimal: {server: '33'}}\n")
     operator = Operator(bare_credentials, tmp_path, flags=["--prices", str(prices)])

@@ -99,3 +99,29 @@ def test_a_volume_that_cannot_grow_serves_on_and_the_rest_of_the_edit_is_in_forc
     assert "SIMPLEMEM_EMBEDDING_URLS" in env
     town.store(tier="Hybrid", storage={"pvc": {"size": "50Gi"}})
     eventually(lambda: town.ready().get("status") == "True", within=60)
+
+
+def test_a_volume_of_a_class_that_can_grow_grows(town: Space) -> None:
+    growing = {"kind": "StorageClass", "apiVersion": "storage.k8s.io/v1", "metadata": {"name": "growing"}}
+    town.kubectl(
+        "apply", "--server-side", "-f", "-",
+        stdin=json.dumps({**growing, "provisioner": "kubernetes.io/no-provisioner", "allowVolumeExpansion": True}),
+    )  # fmt: skip
+    volume = {"kind": "PersistentVolume", "apiVersion": "v1", "metadata": {"name": f"{town.name}-growing"}}
+    spec = {
+        "capacity": {"storage": "20Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "growing",
+        "hostPath": {"path": "/paper"},
+    }  # fmt: skip
+    town.kubectl("create", "-f", "-", stdin=json.dumps({**volume, "spec": spec}))
+    town.store(tier="Minimal", storage={"pvc": {"size": "10Gi", "storageClassName": "growing"}})
+    eventually(lambda: town.ready().get("status") == "True", within=60)
+    before = (town.get("deployment", "notes-retrieval") or {})["metadata"]["generation"]
+    town.patch("smem", "notes", {"spec": {"storage": {"pvc": {"size": "30Gi"}}}})
+
+    def wanted() -> str:
+        return str((town.get("pvc", "notes-data") or {})["spec"]["resources"]["requests"]["storage"])
+
+    eventually(lambda: wanted() == "30Gi")
+    town.rest()
+    assert town.ready()["status"] == "True"
+    assert (town.get("deployment", "notes-retrieval") or {})["metadata"]["generation"] == before

@@ -51,7 +51,9 @@ HASH_LENGTH = 16
 def build_pod_template(desired: Desired, component: str, role: str) -> Manifest:
     """Template of a workload's pods; its hashes change exactly when the pods must be replaced."""
     store = desired.store
-    hashes, config = desired.secret_hashes, render_store(store)
+    # A volume grows under its pod.
+    grown = store.storage.model_copy(update={"volume_size": None})
+    hashes, config = desired.secret_hashes, render_store(store.model_copy(update={"storage": grown}))
     if role not in WRITING_ROLES:
         own = secrets_of(store)
         hashes = {name: found for name, found in hashes.items() if name in own}
