@@ -13,7 +13,7 @@ from tests.e2e import kube
 needs_node = pytest.mark.skipif(not kube.is_inside_the_node(), reason="needs the node: run `make e2e`")
 
 OPERATOR_NAMESPACE = "simplemem-system"
-NAMESPACES = ("team-a", "team-b", "team-c", "team-g", "team-o", "team-r")
+NAMESPACES = ("team-a", "team-b", "team-c", "team-g", "team-m", "team-o", "team-r")
 """Where stores live."""
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "3Gi"}}
 BUCKET_KEYS = "bucket-keys"

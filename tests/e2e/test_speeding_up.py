@@ -87,15 +87,15 @@ def wanted() -> int:
     return int(found["spec"]["replicas"]) if found else -1
 
 
-def encoded_by_gpu_pods() -> float:
-    """Texts that the writer has had from the embedding pods."""
+def encoded(where: str) -> float:
+    """Texts that the writer has had from the embedding pods (``pods``), or encoded by itself (``here``)."""
     (writer,) = pod_urls(WHERE, f"{OWN}=ingest")
     text = httpx.get(f"{writer}/metrics", timeout=30).raise_for_status().text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name.endswith("encoded_texts_total") and sample.labels["where"] == "pods"
+        if sample.name.endswith("encoded_texts_total") and sample.labels["where"] == where
     )
 
 
@@ -136,13 +136,16 @@ def test_a_backlog_brings_a_gpu_pod_and_its_end_takes_it_away(node: str) -> None
             with step(f"{len(operations) * BATCH} turns at once: a GPU pod is wanted"):
                 kube.eventually(lambda: wanted() == 1, within=60, what="one GPU pod wanted")
             with step("it encodes"):
-                kube.eventually(lambda: encoded_by_gpu_pods() > 0, within=120, what="texts encoded by it")
+                kube.eventually(lambda: encoded("pods") > 0, within=120, what="texts encoded by it")
             FIGURES["backlog to texts from a GPU pod, s"] = round(time.monotonic() - started, 1)
             (pod,) = gpu_pods()
             assert pod["spec"]["nodeName"] == node
             assert pod["spec"]["containers"][0]["resources"]["limits"][GPU] == "1"
             with step("its node is taken away in the middle: nothing is lost"):
+                lost, before = time.monotonic(), encoded("here")
                 kube.kubectl("delete", "pod", pod["metadata"]["name"], "-n", WHERE, "--grace-period=0", "--force")
+                kube.eventually(lambda: encoded("here") > before, within=30, what="texts encoded by processors again")
+                FIGURES["GPU pod lost to texts from processors, s"] = round(time.monotonic() - lost, 1)
                 for operation in operations:
                     assert finish(client, operation, within=400)["state"] == "Succeeded"
         FIGURES["backlog done, s"] = round(time.monotonic() - started, 1)

@@ -34,6 +34,11 @@ def seconds_since_a_write() -> float:
     return (datetime.now(UTC) - max(datetime.fromisoformat(time) for time in times)).total_seconds()
 
 
+def proven(name: str, where: str) -> str:
+    """Status of the condition WritePathHealthy."""
+    return str(kube.condition(kube.get("memorystore", name, where) or {}, "WritePathHealthy").get("status"))
+
+
 def read() -> dict[str, dict[str, Any]]:
     """The objects by name."""
     return {f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}": item for item in objects()}
@@ -54,4 +59,6 @@ def test_nothing_is_written_while_nothing_changes() -> None:
     for name, item in after.items():
         assert item == before.get(name), name
     assert after.keys() == before.keys()
+    with step("their write paths have been proven by turns written and searched back"):
+        kube.eventually(lambda: {proven(*store) for store in STORES} == {"True"}, within=330, what="WritePathHealthy")
     kube.kubectl("delete", "namespace", "team-r", "--timeout=120s")
