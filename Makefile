@@ -16,10 +16,10 @@ MATRIX ?= v1.34.4 v1.37.2
 TESTS ?= tests/cluster
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help init generate lint typecheck docs test test-unit test-cluster test-matrix test-argocd test-flux test-keda test-prometheus-adapter test-llm golden demo programs cluster cluster-down e2e package bench lock clean
+.PHONY: help init generate lint typecheck docs test test-unit test-cluster test-matrix test-argocd test-flux test-keda test-prometheus-adapter test-llm golden demo programs images cluster cluster-down e2e package bench lock clean
 
 help: ## This list
-	@grep -E '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
 
 init: $(OPERATOR)/.ready $(SERVICE)/.ready ## Make both Python environments
 
@@ -113,6 +113,9 @@ cluster-down: ## Stop the node and leave nothing
 
 programs: ## What the real control plane and the real node are made of, built once from Go modules
 	@$(PYTHON) -m tests.harness.build control-plane node
+
+images: init ## The images of operator and service, built once per content
+	@$(OPERATOR)/bin/python -m tests.harness.images
 
 e2e: init ## Images, node, helm install, real pods, real memory in and out
 	@$(OPERATOR)/bin/python -m tests.harness.images

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tests.harness.errors import HarnessError
-from tests.harness.locks import locked
+from tests.harness.locks import apt_lock, locked
 from tests.harness.paths import cache_dir
 from tests.harness.steps import run, step
 
@@ -56,7 +56,8 @@ def _unpack(package: str, folder: Path) -> None:
         except HarnessError:
             if os.geteuid() != 0:
                 raise
-            run(["apt-get", "-qq", "update"])
+            with apt_lock():
+                run(["apt-get", "-qq", "update"])
             _download(package, temporary)
         (archive,) = temporary.glob("*.deb")
         run(["dpkg-deb", "--extract", archive, temporary / "tree"])

@@ -5,6 +5,8 @@ import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.harness.paths import cache_dir
+
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
@@ -18,3 +20,8 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def apt_lock() -> contextlib.AbstractContextManager[None]:
+    """Held by whoever changes what apt knows: it fails at once where another process of it does."""
+    return locked(cache_dir() / "apt.lock")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.harness.errors import HarnessError
+from tests.harness.locks import apt_lock
 from tests.harness.steps import run, step
 
 CNI_PLUGINS = Path("/usr/lib/cni")
@@ -66,7 +67,8 @@ def install(wanted: dict[str, str]) -> None:
 
 
 def _apt_get(words: Iterable[str]) -> None:
-    run(["apt-get", "-qq", *words], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    with apt_lock():
+        run(["apt-get", "-qq", *words], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
 
 
 def _search_path() -> str:
