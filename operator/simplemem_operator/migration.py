@@ -1,7 +1,8 @@
 """A store whose spec names another place for its data goes on where the data is until it is told to move. Pure.
 
 The operator copies nothing by itself: data may be large, and what was written meanwhile would be missed. The place in
-use is the one in the store's ConfigMap, which is what its pods read. A store that holds nothing moves at once.
+use is the one in the store's ConfigMap, which is what its pods read. Only a store whose pods have never told what they
+hold moves at once: of any other the status may be older than the first turns that were acknowledged.
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ def keep_storage(
     if former is None:
         return store, None
     move = Move(place_of(former), place_of(store.storage))
-    entries = int((manifest.get("status") or {}).get("entries") or 0)
+    is_unused = "entries" not in (manifest.get("status") or {})
     allowed = (manifest["metadata"].get("annotations") or {}).get(MOVE_STORAGE_TO)
-    if move.source == move.target or not entries or allowed == move.target:
+    if move.source == move.target or is_unused or allowed == move.target:
         return store, None
     kept: dict[str, Any] = {"storage": former.model_copy(update={"deletion_policy": store.storage.deletion_policy})}
     if former.kind is StorageKind.PVC:

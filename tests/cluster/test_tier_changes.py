@@ -10,7 +10,7 @@ import itertools
 import json
 from typing import Any
 
-from tests.cluster.conftest import Space, eventually
+from tests.cluster.conftest import Fleet, Space, eventually
 
 VOLUME = "pvc"
 COMMON = {
@@ -84,6 +84,20 @@ def test_every_tier_becomes_every_other(town: Space) -> None:
         assert storage_in_use(town) == ("S3" if new in ON_A_BUCKET else "PVC"), (old, new)
     assert (town.get("pvc", "notes-data") or {})["metadata"]["uid"] == claim
     eventually(lambda: town.ready().get("status") == "True", within=60)
+
+
+def test_a_store_whose_first_turns_are_newer_than_its_status_does_not_leave_them_behind(
+    town: Space, fleet: Fleet
+) -> None:
+    fleet.answerer.more_figures[town.name] = {"entries": 0}
+    town.secret("bucket-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    town.store(tier="Minimal")
+    eventually(lambda: town.ready().get("status") == "True", within=60)
+    assert (town.get("smem", "notes") or {})["status"]["entries"] == 0
+    # Turns come now, and no look at the pods has told of them.
+    town.store(tier="CostEffective", storage={"s3": {"bucket": "memories", "credentialsSecretName": "bucket-keys"}})
+    eventually(lambda: town.condition("StorageReady").get("reason") == "MigrationRequired")
+    assert storage_in_use(town) == "PVC"
 
 
 def test_a_volume_that_cannot_grow_serves_on_and_the_rest_of_the_edit_is_in_force(town: Space) -> None:

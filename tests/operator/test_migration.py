@@ -68,12 +68,15 @@ def test_data_stays_until_the_move_is_allowed(
     assert keep_storage(new, config_map(old), manifest(10, move_storage_to=target)) == (new, None)
 
 
-def test_what_holds_nothing_moves_at_once() -> None:
+def test_what_was_never_in_use_moves_at_once() -> None:
     old, new = make(), make(S3)
-    for entries in (None, 0):
-        assert keep_storage(new, config_map(old), manifest(entries)) == (new, None)
+    assert keep_storage(new, config_map(old), manifest(None)) == (new, None)
     assert keep_storage(new, None, manifest(10)) == (new, None)
     assert keep_storage(new, {"data": {"store.json": "{}"}}, manifest(10)) == (new, None)
+
+
+def test_what_was_empty_when_it_was_last_told_of_may_hold_something_by_now() -> None:
+    assert keep_storage(make(S3), config_map(make()), manifest(0))[1] is not None
 
 
 def test_what_is_no_place_changes_freely() -> None:
