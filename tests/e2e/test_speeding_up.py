@@ -136,7 +136,7 @@ def test_a_backlog_brings_a_gpu_pod_and_its_end_takes_it_away(node: str) -> None
             with step(f"{len(operations) * BATCH} turns at once: a GPU pod is wanted"):
                 kube.eventually(lambda: wanted() == 1, within=60, what="one GPU pod wanted")
             with step("it encodes"):
-                kube.eventually(lambda: encoded("pods") > 0, within=120, what="texts encoded by it")
+                kube.eventually(lambda: encoded("pods") > 0, within=300, what="texts encoded by it")
             FIGURES["backlog to texts from a GPU pod, s"] = round(time.monotonic() - started, 1)
             (pod,) = gpu_pods()
             assert pod["spec"]["nodeName"] == node
