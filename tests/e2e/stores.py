@@ -89,6 +89,15 @@ def _is_ready(pod: dict[str, Any]) -> bool:
     return ("Ready", "True") in found and "deletionTimestamp" not in pod["metadata"]
 
 
+def parcels(first: int, count: int) -> list[dict[str, str]]:
+    """Turns that each tell where a parcel is."""
+    return [
+        {"id": f"t{number}", "speaker": "Ada", "text": f"I put parcel {number} on shelf {number * 3} of the hall.",
+         "timestamp": "2026-04-01T09:00:00Z"}
+        for number in range(first, first + count)
+    ]  # fmt: skip
+
+
 def search(url: str, query: str, user: str, top_k: int = 10) -> list[dict[str, Any]]:
     """Results of a search in a user's memory."""
     body = {"query": query, "top_k": top_k, "filter": {"user_id": user}}

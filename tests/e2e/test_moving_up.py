@@ -23,6 +23,7 @@ from tests.e2e.stores import (
     finish,
     namespace,
     needs_node,
+    parcels,
     search,
     store,
     wait_ready,
@@ -46,11 +47,7 @@ def remembered() -> Iterator[list[str]]:
     with step(f"MemoryStore {WHERE}/{NAME}: Ready as Minimal"):
         wait_ready(NAME, WHERE)
     url = kube.service_url(NAME, WHERE)
-    turns = [
-        {"id": f"t{number}", "speaker": "Ada", "text": f"I put parcel {number} on shelf {number * 3} of the hall.",
-         "timestamp": "2026-04-01T09:00:00Z"}
-        for number in range(TURNS)
-    ]  # fmt: skip
+    turns = parcels(0, TURNS)
     with httpx.Client(base_url=url, timeout=60) as client:
         answer = client.post("/v1/turns", json={"user_id": "u", "session_id": "s", "turns": turns}).raise_for_status()
         assert finish(client, answer.json()["operation_id"])["state"] == "Succeeded"

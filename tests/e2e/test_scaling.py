@@ -20,6 +20,7 @@ from tests.e2e.stores import (
     finish,
     namespace,
     needs_node,
+    parcels,
     pod_urls,
     search,
     store,
@@ -65,11 +66,7 @@ def url() -> str:
     with step(f"MemoryStore {WHERE}/{NAME}: Ready with an autoscaler"):
         wait_ready(NAME, WHERE)
     url = kube.service_url(NAME, WHERE)
-    turns = [
-        {"id": f"t{number}", "speaker": "Ada", "text": f"I put parcel {number} on shelf {number * 3}.",
-         "timestamp": "2026-04-01T09:00:00Z"}
-        for number in range(50)
-    ]  # fmt: skip
+    turns = parcels(0, 50)
     with httpx.Client(base_url=url, timeout=30) as client:
         answer = client.post("/v1/turns", json={"user_id": "u", "session_id": "s", "turns": turns}).raise_for_status()
         assert finish(client, answer.json()["operation_id"])["state"] == "Succeeded"

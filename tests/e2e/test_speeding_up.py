@@ -24,6 +24,7 @@ from tests.e2e.stores import (
     finish,
     namespace,
     needs_node,
+    parcels,
     pod_urls,
     store,
     wait_ready,
@@ -55,14 +56,6 @@ def node() -> Iterator[str]:
 
 def patch(node: str, change: dict[str, str]) -> None:
     kube.kubectl("patch", "node", node, "--subresource=status", "--type=json", "-p", json.dumps([change]))
-
-
-def turns(first: int, count: int) -> list[dict[str, str]]:
-    return [
-        {"id": f"t{number}", "speaker": "Ada", "text": f"I put parcel {number} on shelf {number * 3} of the hall.",
-         "timestamp": "2026-04-01T09:00:00Z"}
-        for number in range(first, first + count)
-    ]  # fmt: skip
 
 
 def send(client: httpx.Client, batch: list[dict[str, str]]) -> str:
@@ -123,7 +116,7 @@ def test_a_backlog_brings_a_gpu_pod_and_its_end_takes_it_away(node: str) -> None
     url = kube.service_url(NAME, WHERE)
     question = {"query": "Where did Ada put parcel 7?", "filter": {"user_id": "u"}}
     with httpx.Client(base_url=url, timeout=120) as client:
-        assert finish(client, send(client, turns(0, FIRST)))["state"] == "Succeeded"
+        assert finish(client, send(client, parcels(0, FIRST)))["state"] == "Succeeded"
 
         def is_found_everywhere() -> bool:
             pods = pod_urls(WHERE, f"{OWN}=retrieval")
@@ -132,7 +125,7 @@ def test_a_backlog_brings_a_gpu_pod_and_its_end_takes_it_away(node: str) -> None
         kube.eventually(is_found_everywhere, within=60, what="each pod finds what is stored")
         with load(url, lambda _: question, clients=1, pause=0.5) as state:
             started = time.monotonic()
-            operations = [send(client, turns(first, BATCH)) for first in (FIRST, FIRST + BATCH)]
+            operations = [send(client, parcels(first, BATCH)) for first in (FIRST, FIRST + BATCH)]
             with step(f"{len(operations) * BATCH} turns at once: a GPU pod is wanted"):
                 kube.eventually(lambda: wanted() == 1, within=60, what="one GPU pod wanted")
             with step("it encodes"):
