@@ -51,7 +51,7 @@ HASH_LENGTH = 16
 def build_pod_template(desired: Desired, component: str, role: str) -> Manifest:
     """Template of a workload's pods; its hashes change exactly when the pods must be replaced."""
     store = desired.store
-    # A volume grows under its pod.
+    # A volume grows under its pod. Its size stays in the ConfigMap, from which a move reads the former place.
     grown = store.storage.model_copy(update={"volume_size": None})
     hashes, config = desired.secret_hashes, render_store(store.model_copy(update={"storage": grown}))
     if role not in WRITING_ROLES:
