@@ -10,6 +10,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 
 from tests.harness.answerer import Answerer
 from tests.harness.control_plane import ControlPlane
+from tests.harness.control_plane_flags import ControlPlaneOptions
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.kwok import FakeNode, Kubelet, Kwok
 from tests.harness.operator import WRITER, Operator, install_access
@@ -163,18 +165,25 @@ def operator(credentials: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     operator.stop()
 
 
-@pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    folder = tmp_path_factory.mktemp("fleet")
+@contextmanager
+def on_paper(folder: Path, options: ControlPlaneOptions | None = None) -> Iterator[Fleet]:
+    """A control plane with nodes on paper, and an operator, for the block."""
     kubelet = Kubelet(folder / "container.log", *free_ports(1))
     kubelet.log.touch()
-    with ControlPlane(folder / "plane") as plane, Kwok(plane, kubelet) as kwok, Answerer() as answerer:
+    planned = ControlPlane(folder / "plane", options or ControlPlaneOptions())
+    with planned as plane, Kwok(plane, kubelet) as kwok, Answerer() as answerer:
         kwok.add_nodes(NODES)
-        kwok.add_volumes(200)
         operator = Operator(install_access(plane), folder, flags=["--probe-url", answerer.url])
         operator.start()
         yield Fleet(plane, kwok, kubelet, answerer, operator)
         operator.stop()
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with on_paper(tmp_path_factory.mktemp("fleet")) as fleet:
+        fleet.kwok.add_volumes(200)
+        yield fleet
 
 
 @pytest.fixture(scope="session")

@@ -15,16 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.cluster.conftest import NODES, NUMBERS, Space, eventually
+from tests.cluster.conftest import NUMBERS, Space, eventually, on_paper
 from tests.harness.aggregated import API_SERVER_FLAGS
-from tests.harness.answerer import Answerer
 from tests.harness.build import built
-from tests.harness.control_plane import ControlPlane
 from tests.harness.control_plane_flags import ControlPlaneOptions
 from tests.harness.keda import PROGRAMS, Keda
-from tests.harness.kwok import Kubelet, Kwok
-from tests.harness.operator import Operator, install_access
-from tests.harness.ports import free_ports
 from tests.support.chart import template
 
 SAMPLE = Path(__file__).resolve().parents[2] / "manifests" / "keda" / "scaled-object.yaml"
@@ -83,16 +78,9 @@ def keda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keda]:
     if not all(built(name) for name in PROGRAMS):
         pytest.skip("KEDA is not built; `make test-keda` builds it")
     folder = tmp_path_factory.mktemp("keda")
-    kubelet = Kubelet(folder / "container.log", *free_ports(1))
-    kubelet.log.touch()
     options = ControlPlaneOptions(api_server_flags=API_SERVER_FLAGS)
-    with ControlPlane(folder / "plane", options) as plane, Kwok(plane, kubelet) as kwok, Answerer() as answerer:
-        kwok.add_nodes(NODES)
-        operator = Operator(install_access(plane), folder, flags=["--probe-url", answerer.url])
-        operator.start()
-        with Keda(plane, folder) as keda:
-            yield keda
-        operator.stop()
+    with on_paper(folder, options) as fleet, Keda(fleet.plane, folder) as keda:
+        yield keda
 
 
 @pytest.fixture

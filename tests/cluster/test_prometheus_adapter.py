@@ -6,28 +6,25 @@ What the pods would serve at /metrics is said for them, since they exist on pape
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster.conftest import NODES, NUMBERS, Space, eventually
+from tests.cluster.conftest import NUMBERS, Space, eventually, on_paper
 from tests.harness.aggregated import API_SERVER_FLAGS
-from tests.harness.answerer import Answerer
 from tests.harness.build import built
 from tests.harness.control_plane import ControlPlane
 from tests.harness.control_plane_flags import ControlPlaneOptions
 from tests.harness.debian import unpacked
-from tests.harness.kwok import Kubelet, Kwok
-from tests.harness.operator import Operator, install_access
 from tests.harness.ports import free_ports
+from tests.harness.process import Process
 from tests.harness.prometheus_adapter import PROGRAM, PrometheusAdapter
 
 VALUES = Path(__file__).resolve().parents[2] / "manifests" / "prometheus-adapter" / "values.yaml"
@@ -104,7 +101,6 @@ class Prometheus:
     """A Prometheus that scrapes the pods it is told of, with the labels that the chart's PodMonitor gives."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self.url = f"http://127.0.0.1:{free_ports(1)[0]}"
         self.targets = folder / "targets.json"
         self.targets.write_text("[]")
@@ -116,16 +112,9 @@ class Prometheus:
         config = {"global": {"scrape_interval": "2s"}, "scrape_configs": [job]}
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
 
-    def __enter__(self) -> Self:
-        command = [str(unpacked("prometheus", "prometheus")), f"--config.file={self._folder / 'prometheus.yaml'}"]
-        command += [f"--storage.tsdb.path={self._folder / 'data'}", f"--web.listen-address={self.url[7:]}"]
-        with (self._folder / "prometheus.log").open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(30)
+        command = [str(unpacked("prometheus", "prometheus")), f"--config.file={folder / 'prometheus.yaml'}"]
+        command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={self.url[7:]}"]
+        self.process = Process("prometheus", command, folder / "prometheus.log")
 
     def follow(self, space: Space, pods: Pods) -> None:
         """Scrape the pods that a namespace has now; a pod's name tells its series from others."""
@@ -133,7 +122,7 @@ class Prometheus:
         items = json.loads(space.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
         targets = [
             {
-                "targets": [f"{pods.url}"],
+                "targets": [pods.url],
                 "labels": {
                     "namespace": space.name,
                     "store": NAME,
@@ -152,18 +141,18 @@ class Prometheus:
 def rules() -> dict[str, Any]:
     """The sample's rules as the adapter reads them, and the processor's, which metrics-server would serve."""
     sample = yaml.safe_load(VALUES.read_text())["rules"]
-    cpu = {
-        "containerQuery": "sum by (<<.GroupBy>>) (rate(container_cpu_usage_seconds_total{<<.LabelMatchers>>}[1m]))",
-        "nodeQuery": "sum by (<<.GroupBy>>) (rate(container_cpu_usage_seconds_total{<<.LabelMatchers>>}[1m]))",
-        "resources": {"overrides": {name: {"resource": name} for name in ("namespace", "node", "pod")}},
-        "containerLabel": "container",
-    }
-    memory = json.loads(json.dumps(cpu).replace("rate(container_cpu_usage_seconds_total{<<.LabelMatchers>>}[1m])",
-                                                "container_memory_working_set_bytes{<<.LabelMatchers>>}"))  # fmt: skip
+    cpu = "sum by (<<.GroupBy>>) (rate(container_cpu_usage_seconds_total{<<.LabelMatchers>>}[1m]))"
+    memory = "sum by (<<.GroupBy>>) (container_memory_working_set_bytes{<<.LabelMatchers>>})"
+    overrides = {name: {"resource": name} for name in ("namespace", "node", "pod")}
+
+    def resource(query: str) -> dict[str, Any]:
+        found = {"containerQuery": query, "nodeQuery": query, "containerLabel": "container"}
+        return found | {"resources": {"overrides": overrides}}
+
     return {
         "rules": sample["custom"],
         "externalRules": sample["external"],
-        "resourceRules": {"cpu": cpu, "memory": memory, "window": "1m"},
+        "resourceRules": {"cpu": resource(cpu), "memory": resource(memory), "window": "1m"},
     }
 
 
@@ -172,24 +161,22 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     if not built(PROGRAM):
         pytest.skip("prometheus-adapter is not built; `make test-prometheus-adapter` builds it")
     folder = tmp_path_factory.mktemp("prometheus")
-    with Prometheus(folder) as prometheus:
-        yield prometheus
+    prometheus = Prometheus(folder)
+    prometheus.process.start()
+    yield prometheus
+    prometheus.process.stop()
 
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory, prometheus: Prometheus) -> Iterator[ControlPlane]:
     """An adapter, an operator, and pods on paper."""
     folder = tmp_path_factory.mktemp("adapter")
-    kubelet = Kubelet(folder / "container.log", *free_ports(1))
-    kubelet.log.touch()
     options = ControlPlaneOptions(api_server_flags=API_SERVER_FLAGS)
-    with ControlPlane(folder / "plane", options) as plane, Kwok(plane, kubelet) as kwok, Answerer() as answerer:
-        kwok.add_nodes(NODES)
-        operator = Operator(install_access(plane), folder, flags=["--probe-url", answerer.url])
-        operator.start()
-        with PrometheusAdapter(plane, folder / "adapter", prometheus.url, rules()):
-            yield plane
-        operator.stop()
+    with (
+        on_paper(folder, options) as fleet,
+        PrometheusAdapter(fleet.plane, folder / "adapter", prometheus.url, rules()),
+    ):
+        yield fleet.plane
 
 
 @pytest.fixture
