@@ -1,11 +1,7 @@
-"""A real Prometheus that finds and scrapes what the chart's monitors name, and evaluates the chart's rules.
-
-The Prometheus operator needs images of its own; what it makes of a PodMonitor and a ServiceMonitor is written here.
-"""
+"""A real Prometheus that finds and scrapes what the chart's monitors name, and evaluates the chart's rules."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
 from pathlib import Path
@@ -20,6 +16,7 @@ from tests.e2e.stores import OPERATOR_NAMESPACE
 from tests.harness.catalogue import KUBERNETES_VERSION
 from tests.harness.debian import unpacked
 from tests.harness.ports import free_ports
+from tests.support import scraping
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "simplemem-operator"
 VALUES = {
@@ -44,7 +41,12 @@ class Prometheus:
         """Start, and return once it answers."""
         self._discovery.start()
         objects = _monitoring_objects()
-        jobs = [_pods_job(objects["PodMonitor"]), _endpoints_job(objects["ServiceMonitor"])]
+        jobs = [
+            scraping.pods_job(objects["PodMonitor"]),
+            scraping.endpoints_job(objects["ServiceMonitor"], OPERATOR_NAMESPACE),
+        ]
+        for job, targets in zip(jobs, ("pods", "endpoints"), strict=True):
+            job["file_sd_configs"] = [{"files": [f"{targets}.json"], "refresh_interval": "2s"}]
         (self._folder / "rules.yaml").write_text(yaml.safe_dump({"groups": objects["PrometheusRule"]["groups"]}))
         settings = {"rule_files": ["rules.yaml"], "scrape_configs": jobs}
         (self._folder / "prometheus.yaml").write_text(yaml.safe_dump(settings))
@@ -102,66 +104,3 @@ def _monitoring_objects() -> dict[str, dict[str, Any]]:
     found = [item for item in yaml.safe_load_all(text) if item]
     kinds = ("PodMonitor", "ServiceMonitor", "PrometheusRule")
     return {item["kind"]: item["spec"] for item in found if item["kind"] in kinds}
-
-
-def _pods_job(monitor: dict[str, Any]) -> dict[str, Any]:
-    (endpoint,) = monitor["podMetricsEndpoints"]
-    rules = [
-        *_selected("__meta_kubernetes_pod_label_", monitor["selector"]),
-        _keep("__meta_kubernetes_pod_container_port_name", endpoint["port"]),
-        _drop("__meta_kubernetes_pod_phase", "(Failed|Succeeded)"),
-        _copy("__meta_kubernetes_namespace", "namespace"),
-        _copy("__meta_kubernetes_pod_name", "pod"),
-        _copy("__meta_kubernetes_pod_container_name", "container"),
-    ]
-    return _job("stores", "pods", endpoint, rules)
-
-
-def _endpoints_job(monitor: dict[str, Any]) -> dict[str, Any]:
-    (endpoint,) = monitor["endpoints"]
-    rules = [
-        _keep("__meta_kubernetes_namespace", OPERATOR_NAMESPACE),
-        *_selected("__meta_kubernetes_service_label_", monitor["selector"]),
-        _keep("__meta_kubernetes_endpointslice_port_name", endpoint["port"]),
-        _copy("__meta_kubernetes_namespace", "namespace"),
-        _copy("__meta_kubernetes_pod_name", "pod"),
-        _copy("__meta_kubernetes_service_name", "service"),
-    ]
-    return _job("operator", "endpoints", endpoint, rules)
-
-
-def _job(name: str, targets: str, endpoint: dict[str, Any], rules: list[dict[str, Any]]) -> dict[str, Any]:
-    own = [{_snake(key): value for key, value in rule.items()} for rule in endpoint.get("relabelings", ())]
-    return {
-        "job_name": name,
-        "honor_labels": endpoint.get("honorLabels", False),
-        "metrics_path": endpoint.get("path", "/metrics"),
-        "scrape_interval": endpoint["interval"],
-        "scrape_timeout": endpoint["interval"],
-        "file_sd_configs": [{"files": [f"{targets}.json"], "refresh_interval": "2s"}],
-        "relabel_configs": [*rules, *own],
-    }
-
-
-def _selected(prefix: str, selector: dict[str, Any]) -> list[dict[str, Any]]:
-    wanted = {key: [value] for key, value in selector.get("matchLabels", {}).items()}
-    for expression in selector.get("matchExpressions", ()):
-        assert expression["operator"] == "In", expression
-        wanted[expression["key"]] = expression["values"]
-    return [_keep(prefix + re.sub(r"\W", "_", key), "|".join(values)) for key, values in wanted.items()]
-
-
-def _keep(source: str, regex: str) -> dict[str, Any]:
-    return {"source_labels": [source], "regex": regex, "action": "keep"}
-
-
-def _drop(source: str, regex: str) -> dict[str, Any]:
-    return {"source_labels": [source], "regex": regex, "action": "drop"}
-
-
-def _copy(source: str, target: str) -> dict[str, Any]:
-    return {"source_labels": [source], "target_label": target}
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"[A-Z]", lambda found: "_" + found[0].lower(), name)
