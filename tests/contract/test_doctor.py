@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,35 @@ def test_a_bare_cluster_lacks_crd_and_operator_and_is_told_what_to_do(plane: Con
     plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds" / "memorystore.yaml"))
     _, found = doctor(KUBECONFIG=str(plane.kubeconfig))
     assert found["CRD"]["state"] == "ok"
+
+
+def with_crd(plane: ControlPlane, edit: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """What is found of a CRD whose schema was edited; the released one stands there afterwards."""
+    released = (ROOT / "crds" / "memorystore.yaml").read_text()
+    crd = yaml.safe_load(released)
+    edit(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"])
+    apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+    plane.kubectl(*apply, stdin=yaml.safe_dump(crd))
+    _, found = doctor(KUBECONFIG=str(plane.kubeconfig))
+    plane.kubectl(*apply, stdin=released)
+    return found["CRD"]
+
+
+def test_a_crd_of_another_version_is_told_by_its_fields_and_rules(plane: ControlPlane) -> None:
+    def without_backup(spec: dict[str, Any]) -> None:
+        del spec["properties"]["backup"]
+        rules = spec["x-kubernetes-validations"]
+        spec["x-kubernetes-validations"] = [rule for rule in rules if "backup" not in rule["rule"]]
+
+    older = with_crd(plane, without_backup)
+    assert (older["state"], "lacks spec.backup" in older["found"]) == ("problem", True)
+    assert "spec.backup." not in older["found"], "a field stands for what it holds"
+    assert "docs/upgrade.md" in older["next_step"]
+    lax = with_crd(plane, lambda spec: spec["x-kubernetes-validations"].pop())
+    assert (lax["state"], "lacks spec (" in lax["found"]) == ("problem", True)
+    newer = with_crd(plane, lambda spec: spec["properties"].update(later={"type": "string"}))
+    assert (newer["state"], "has spec.later" in newer["found"]) == ("note", True)
+    assert with_crd(plane, lambda spec: spec)["state"] == "ok"
 
 
 def test_what_a_store_needs_of_a_cluster_is_a_problem_where_it_is_missing(plane: ControlPlane, tmp_path: Path) -> None:
@@ -180,3 +209,23 @@ def test_a_bucket_is_written_with_the_keys_of_the_environment(bucket: BucketServ
     assert (status, found["bucket"]["state"], found["model key"]["state"]) == (1, "problem", "ok")
     assert "key-of-mine" not in json.dumps(found)
     assert "wrong" not in found["bucket"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("llm", "expected"),
+    [
+        ({"models": ["mistral/mistral-small-latest"]}, "mistral/mistral-small-latest needs MISTRAL_API_KEY"),
+        ({"models": ["gemini/gemini-2.0-flash"]}, "needs GOOGLE_API_KEY or GEMINI_API_KEY"),
+        ({"models": ["bedrock/amazon.nova-lite-v1:0"]}, "needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        ({"models": ["who-knows/which"]}, "LiteLLM knows no provider of who-knows/which"),
+        ({"models": ["openai/served-here"], "apiBase": "http://model.team-a:8000/v1"}, None),
+    ],
+)
+def test_the_key_of_each_provider_is_asked_for_by_its_name(
+    llm: dict[str, Any], expected: str | None, tmp_path: Path
+) -> None:
+    file = write(tmp_path, tier="Minimal", llm={"mode": "Model", "secretName": "models", **llm})
+    status, found = doctor("--local", "-f", file)
+    assert status == 0
+    assert (found.get("model key", {}).get("state"), bool(expected)) in (("note", True), (None, False))
+    assert (expected or "") in found.get("model key", {}).get("found", "")

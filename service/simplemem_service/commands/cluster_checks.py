@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simplemem_api.memorystore import GROUP, VERSION
 from simplemem_api.resolved import ResolvedStore
 from simplemem_service.commands.bucket_checks import check_buckets, hint_at_buckets
+from simplemem_service.commands.crd_checks import INSTALL, check_crd
 from simplemem_service.commands.findings import Finding, State
 from simplemem_service.commands.kubectl import Kubectl
 from simplemem_service.commands.secret_checks import check_secrets, read_secrets
@@ -30,7 +30,7 @@ def check_cluster(kubectl: Kubectl, store: ResolvedStore | None) -> Iterator[Fin
     is_new = (server["major"], minor) >= ("1", LEAST_MINOR)
     step = "" if is_new else f"the operator needs Kubernetes 1.{LEAST_MINOR} or later"
     yield Finding("cluster", State.OK if is_new else State.PROBLEM, f"Kubernetes {server['gitVersion']}", step)
-    yield _check_crd(kubectl)
+    yield check_crd(kubectl)
     yield _check_operator(kubectl)
     yield _check_storage_class(kubectl, store)
     yield _check_metrics(kubectl, store)
@@ -41,23 +41,12 @@ def check_cluster(kubectl: Kubectl, store: ResolvedStore | None) -> Iterator[Fin
         yield from check_buckets(kubectl, store, secrets)
 
 
-def _check_crd(kubectl: Kubectl) -> Finding:
-    found = kubectl.read("get", "crd", f"memorystores.{GROUP}")
-    if found is None:
-        return Finding("CRD", State.PROBLEM, kubectl.error, "helm install simplemem charts/simplemem-operator")
-    served = [one["name"] for one in found["spec"]["versions"] if one["served"]]
-    if VERSION not in served:
-        return Finding("CRD", State.PROBLEM, f"serves {', '.join(served)}", f"upgrade the chart: {VERSION} is needed")
-    return Finding("CRD", State.OK, f"memorystores.{GROUP} {', '.join(served)}")
-
-
 def _check_operator(kubectl: Kubectl) -> Finding:
     found = kubectl.items("deployments", "-A", "-l", "app.kubernetes.io/name=simplemem-operator")
     ready = [one for one in found if one.get("status", {}).get("readyReplicas")]
     names = ", ".join(f"{one['metadata']['namespace']}/{one['metadata']['name']}" for one in found)
     if not found:
-        step = "helm install simplemem charts/simplemem-operator -n simplemem-system --create-namespace"
-        return Finding("operator", State.PROBLEM, kubectl.error or "no Deployment of it", step)
+        return Finding("operator", State.PROBLEM, kubectl.error or "no Deployment of it", INSTALL)
     if not ready:
         step = "kubectl describe its pod; kubectl logs tells why it does not start"
         return Finding("operator", State.PROBLEM, f"{names} is not ready", step)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 
@@ -19,23 +18,17 @@ from simplemem_service.commands.bucket_checks import try_buckets
 from simplemem_service.commands.client import say
 from simplemem_service.commands.cluster_checks import check_cluster
 from simplemem_service.commands.findings import Finding, State
+from simplemem_service.commands.key_checks import check_keys
 from simplemem_service.commands.kubectl import Kubectl
 from simplemem_service.commands.store_file import read_store
 
 MARKS = {State.OK: "[green]ok[/]", State.NOTE: "[yellow]note[/]", State.PROBLEM: "[red]problem[/]"}
-KEYS = {
-    "anthropic": "ANTHROPIC_API_KEY",
-    "openai": "OPENAI_API_KEY",
-    "gemini": "GEMINI_API_KEY",
-    "groq": "GROQ_API_KEY",
-}
-"""Environment variable of each provider's key, by the first part of a LiteLLM name."""
 
 
 def run(options: argparse.Namespace) -> int:
     """Show what was found; exit status 1 if there is a problem."""
     store = read_store(options.file) if options.file else None
-    findings = [*check_machine(store, os.environ)]
+    findings = [*check_machine(store)]
     if not options.local:
         findings += check_cluster(Kubectl(options.context), store)
     elif store is not None:
@@ -48,25 +41,12 @@ def run(options: argparse.Namespace) -> int:
     return exits.DONE if is_well else exits.FAILED
 
 
-def check_machine(store: ResolvedStore | None, environment: Mapping[str, str]) -> Iterator[Finding]:
+def check_machine(store: ResolvedStore | None) -> Iterator[Finding]:
     """What this machine has, and what a store needs of it under `simplemem up`."""
     python = ".".join(map(str, sys.version_info[:3]))
     yield Finding("program", State.OK, f"simplemem {version('simplemem-kubernetes')}, Python {python}")
     if store is not None:
-        yield from _check_keys(store, environment)
-
-
-def _check_keys(store: ResolvedStore, environment: Mapping[str, str]) -> Iterator[Finding]:
-    if store.llm.is_rules_by_choice or store.llm.api_base is not None:
-        return
-    for name in dict.fromkeys(KEYS.get(model.partition("/")[0], "") for model in store.llm.models):
-        if not name:
-            continue
-        if environment.get(name):
-            yield Finding("model key", State.OK, f"{name} is set in this environment")
-        else:
-            step = f"on a cluster: put it into the Secret of llm.secretName; here: export {name}; Rules mode needs none"
-            yield Finding("model key", State.NOTE, f"{name} is not set in this environment", step)
+        yield from check_keys(store)
 
 
 def _table(findings: list[Finding]) -> Table:
