@@ -93,18 +93,3 @@ def test_a_restarted_api_server_is_found_again(space: Space, operator: Operator)
     space.kubectl("delete", "configmap", "notes-config")
     eventually(lambda: space.names() == ON_A_VOLUME, within=180)
     assert operator.healthz()[0] == 200
-
-
-def test_an_upgrade_leaves_pod_templates_as_they_are(space: Space, credentials: Path, tmp_path: Path) -> None:
-    space.store(tier="Minimal")
-    eventually(lambda: space.names() == ON_A_VOLUME)
-    space.settled()
-    before = space.get("deployment", "notes-retrieval")
-    again = Operator(credentials, tmp_path, "again")
-    again.start()
-    time.sleep(5)
-    after = space.get("deployment", "notes-retrieval")
-    again.stop()
-    assert before is not None
-    assert after is not None
-    assert after["spec"]["template"] == before["spec"]["template"]

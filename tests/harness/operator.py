@@ -4,6 +4,7 @@ A right that the chart does not give is missing here too.
 """
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,13 +98,23 @@ class Operator:
         Name of the process in messages.
     flags
         More flags.
+    sources
+        A checkout whose operator runs; None: this one's.
     """
 
-    def __init__(self, kubeconfig: Path, folder: Path, name: str = "operator", flags: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path,
+        folder: Path,
+        name: str = "operator",
+        flags: Sequence[str] = (),
+        sources: Path | None = None,
+    ) -> None:
         (self.port,) = free_ports(1)
         words = [PYTHON, "-m", "simplemem_operator", "--kubeconfig", kubeconfig, "--metrics-port", self.port]
         words += ["--poll-seconds", "5", "--service-image", "example.com/service:1", *flags]
-        self.process = Process(name, [str(word) for word in words], folder / f"{name}.log")
+        paths = {"PYTHONPATH": f"{sources / 'crds'}:{sources / 'operator'}"} if sources else {}
+        self.process = Process(name, [str(word) for word in words], folder / f"{name}.log", {**os.environ, **paths})
 
     def start(self) -> None:
         """Run it until it answers.
