@@ -216,14 +216,27 @@ class Rig:
     operator: Operator
 
 
+@contextmanager
+def _rigged(space: Space, credentials: Path, folder: Path, *flags: str) -> Iterator[Rig]:
+    with FaultProxy(space.plane) as proxy:
+        kubeconfig = proxy.kubeconfig(credentials, folder / "proxied.kubeconfig")
+        operator = Operator(kubeconfig, folder, flags=["--namespace", space.name, *flags])
+        yield Rig(space, proxy, operator)
+        operator.process.kill()
+
+
 @pytest.fixture
 def rig(bare_space: Space, bare_credentials: Path, tmp_path: Path) -> Iterator[Rig]:
-    with FaultProxy(bare_space.plane) as proxy:
-        kubeconfig = proxy.kubeconfig(bare_credentials, tmp_path / "proxied.kubeconfig")
-        flags = ["--namespace", bare_space.name, "--watch-seconds", "4"]
-        operator = Operator(kubeconfig, tmp_path, flags=flags)
-        yield Rig(bare_space, proxy, operator)
-        operator.process.kill()
+    """A rig whose watches end soon, so that what they do about a cut one is seen soon."""
+    with _rigged(bare_space, bare_credentials, tmp_path, "--watch-seconds", "4") as rig:
+        yield rig
+
+
+@pytest.fixture
+def patient_rig(bare_space: Space, bare_credentials: Path, tmp_path: Path) -> Iterator[Rig]:
+    """A rig whose watches last as long as they do for users."""
+    with _rigged(bare_space, bare_credentials, tmp_path) as rig:
+        yield rig
 
 
 @pytest.fixture
