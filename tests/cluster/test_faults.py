@@ -113,6 +113,22 @@ def test_an_api_server_that_is_away_for_a_minute_is_waited_for(patient_rig: Rig)
     eventually(lambda: restored(space), within=45)
 
 
+def test_an_error_of_the_api_server_is_read_in_its_words(rig: Rig) -> None:
+    space = started(rig).space
+    rig.proxy.answer = lambda request: Fault(500) if request.is_write and "/services" in request.path else None
+    space.kubectl("delete", "service", "notes")
+
+    def is_told() -> bool:
+        text = described(space)
+        return "ApiError" in text and "injected by the test" in text
+
+    eventually(is_told)
+    assert rig.operator.healthz()[0] == 200
+    rig.proxy.answer = lambda _: None
+    eventually(lambda: restored(space) and space.ready()["reason"] == "VolumePending", within=60)
+    assert "injected by the test" not in space.ready()["message"]
+
+
 def test_a_storm_of_errors_passes(rig: Rig) -> None:
     space = started(rig).space
     dice = itertools.cycle([429, 500, 0, 503, 409, 0, 500, 429])
