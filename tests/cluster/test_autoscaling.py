@@ -60,6 +60,12 @@ def test_gpu_pods_come_with_a_backlog_stay_without_a_write_and_go_when_idle(
     assert since
     assert idle_since(town) == ""
     assert town.ready()["status"] == "True"
+    # Few turns wait, and one of them for longer than it should.
+    figures.update(pending_turns=1, oldest_pending_seconds=59)
+    eventually(lambda: (town.get("smem", "notes") or {})["status"]["pendingTurns"] == 1, within=20)
+    assert replicas(town) == 0
+    figures.update(oldest_pending_seconds=61)
+    eventually(lambda: replicas(town) == 1, within=20)
 
 
 def test_a_backlog_that_waits_for_something_else_starts_no_gpu(

@@ -1,7 +1,8 @@
 """Every tier becomes every other on a live store: 20 edits of one store that holds data, on nodes on paper.
 
-After each edit the store has exactly the children of its tier. An edit that would move the data waits until it is told
-to move, and meanwhile everything else of it is in force. The claim of the volume is never deleted.
+After each edit the store has exactly the children of its tier, and of copies where it has them. An edit that would move
+the data waits until it is told to move, and meanwhile everything else of it is in force. The claim of the volume is
+never deleted.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ CHILDREN = {
     "GPUAccelerated": COMMON | GPU | SCALED,
     "Enterprise": COMMON | GPU | SCALED | CACHE,
 }
+COPIES = {"s3": {"bucket": "copies", "credentialsSecretName": "bucket-keys"}}
 ON_A_BUCKET = {"GPUAccelerated", "Enterprise"}
 
 
@@ -58,17 +60,19 @@ def test_every_tier_becomes_every_other(town: Space) -> None:
     changes = every_change()
     assert len(set(changes)) == 20
 
-    def apply(tier: str) -> None:
+    def apply(tier: str, *, is_copied: bool) -> None:
         s3 = {"storage": {"s3": {"bucket": "memories", "credentialsSecretName": "bucket-keys"}}}
         volume = {"storage": {"pvc": {"size": "100Gi"}}}
         spec: dict[str, Any] = s3 if tier in ON_A_BUCKET else volume
-        town.store(tier=tier, **spec)
+        copies: dict[str, Any] = {"backup": COPIES} if is_copied else {}
+        town.store(tier=tier, **spec, **copies)
 
-    apply("Minimal")
+    apply("Minimal", is_copied=False)
     eventually(lambda: town.ready().get("status") == "True", within=60)
     claim = (town.get("pvc", "notes-data") or {})["metadata"]["uid"]
-    for old, new in changes:
-        apply(new)
+    for number, (old, new) in enumerate(changes):
+        is_copied = number % 2 == 0
+        apply(new, is_copied=is_copied)
         if (old in ON_A_BUCKET) != (new in ON_A_BUCKET):
             eventually(lambda: town.condition("StorageReady").get("reason") == "MigrationRequired")
             assert storage_in_use(town) == ("S3" if old in ON_A_BUCKET else "PVC"), (old, new)
@@ -78,7 +82,7 @@ def test_every_tier_becomes_every_other(town: Space) -> None:
             place = bucket if new in ON_A_BUCKET else VOLUME
             assert place in town.condition("StorageReady")["message"]
             town.patch("smem", "notes", {"metadata": {"annotations": {"simplemem.io/move-storage-to": place}}})
-        wanted = CHILDREN[new] | CLAIM
+        wanted = CHILDREN[new] | CLAIM | ({"CronJob/notes-backup"} if is_copied else set())
         eventually(lambda wanted=wanted: town.names() == wanted, within=30)  # type: ignore[misc]
         assert town.settled()["status"]["tier"] == new
         assert storage_in_use(town) == ("S3" if new in ON_A_BUCKET else "PVC"), (old, new)

@@ -125,3 +125,18 @@ def test_a_gpu_pod_whose_spot_node_is_taken_away_comes_back_on_another(city: Spa
     finally:
         fresh = {key: node["metadata"][key] for key in ("name", "labels", "annotations")}
         fleet.plane.kubectl("create", "-f", "-", stdin=json.dumps({**node, "metadata": fresh}))
+
+
+def test_a_slice_of_a_gpu_is_asked_for_by_its_name(city: Space, fleet: Fleet) -> None:
+    part = "nvidia.com/mig-1g.5gb"
+    slices = {"op": "add", "path": "/status/allocatable/nvidia.com~1mig-1g.5gb", "value": "2"}
+    fleet.plane.kubectl("patch", "node", "gpu-b1", "--subresource=status", "--type=json", "-p", json.dumps([slices]))
+    city.store(tier="Hybrid", embedding={"gpu": {"resourceName": part, "minReplicas": 1, "maxReplicas": 1}})
+
+    def placed() -> list[dict[str, Any]]:
+        return [pod for pod in pods(city, "notes") if component(pod) == "embedding" and node_of(pod)]
+
+    (pod,) = eventually(placed, within=60)
+    assert node_of(pod) == "gpu-b1"
+    limits = pod["spec"]["containers"][0]["resources"]["limits"]
+    assert (limits.get(part), limits.get("nvidia.com/gpu")) == ("1", None)
