@@ -16,7 +16,7 @@ MATRIX ?= v1.34.4 v1.37.2
 TESTS ?= tests/cluster
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help init generate lint typecheck docs test test-unit test-cluster test-matrix test-argocd test-flux test-keda test-prometheus-adapter test-llm golden demo programs images cluster cluster-down e2e package bench lock clean
+.PHONY: help init generate lint typecheck docs test test-unit test-service test-operator test-cluster test-matrix test-argocd test-flux test-keda test-prometheus-adapter test-llm golden demo programs images cluster cluster-down e2e package bench lock clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
@@ -52,7 +52,13 @@ typecheck: init ## strict mypy, each part in its own environment
 	@$(OPERATOR)/bin/mypy crds operator tests/api tests/operator tests/cluster tests/harness tests/e2e tests/chart tests/support/stores.py charts/generate.py charts/artifact_hub.py docs/generators/__main__.py docs/generators/operator_pages.py
 	@$(SERVICE)/bin/mypy crds service tests/service tests/console tests/contract tests/llm tests/support tests/benchmarks benchmarks docs/generators/service_pages.py docs/generators/dashboards.py
 
-test: lint typecheck docs test-unit test-cluster ## Everything but e2e
+test: lint typecheck docs ## Everything but e2e; the service's tests beside the others, since both wait a lot
+	@mkdir -p build; status=0; \
+	  $(MAKE) test-service > build/test-service.log 2>&1 & service=$$!; \
+	  echo "The service's tests run too: build/test-service.log"; \
+	  $(MAKE) test-operator test-cluster || status=$$?; \
+	  wait $$service || status=$$?; \
+	  cat build/test-service.log; exit $$status
 
 $(DOCS)/.ready: requirements/docs.txt requirements/install.py
 	@echo "Making the environment of the documentation in $(DOCS)"
@@ -63,21 +69,25 @@ docs: $(DOCS)/.ready ## The documentation site, strictly, into build/site
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m docs.generators.site
 	@echo "The site is in build/site"
 
-test-unit: init $(DOCS)/.ready ## Unit, contract and chart tests
+test-unit: test-service test-operator ## Unit, contract and chart tests
+
+test-service: $(SERVICE)/.ready $(DOCS)/.ready ## The service's, and those of its page
 	@$(SERVICE)/bin/python -m pytest tests/service tests/console tests/benchmarks
-	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
+
+test-operator: init ## The operator's, the chart's, and those of what both parts share
+	@nice $(OPERATOR)/bin/python -m tests.harness.build control-plane
 	@$(SERVICE)/bin/python -m pytest tests/contract
 	@$(OPERATOR)/bin/python -m pytest tests/api tests/operator tests/harness tests/chart
 
 test-cluster: $(OPERATOR)/.ready ## The operator against a real control plane
-	@$(OPERATOR)/bin/python -m tests.harness.build control-plane
-	@$(OPERATOR)/bin/python -m pytest tests/cluster
+	@nice $(OPERATOR)/bin/python -m tests.harness.build control-plane
+	@$(OPERATOR)/bin/python -m pytest tests/cluster --numprocesses=2 --dist=loadfile
 
 test-matrix: $(OPERATOR)/.ready ## The same against the oldest and newest supported Kubernetes (built once: ten minutes each); TESTS=... for some
 	@for version in $(MATRIX); do \
 	  echo "Kubernetes $$version"; \
 	  TEST_KUBERNETES_VERSION=$$version $(OPERATOR)/bin/python -m tests.harness.build control-plane; \
-	  TEST_KUBERNETES_VERSION=$$version $(OPERATOR)/bin/python -m pytest $(TESTS); \
+	  TEST_KUBERNETES_VERSION=$$version $(OPERATOR)/bin/python -m pytest $(TESTS) --numprocesses=2 --dist=loadfile; \
 	done
 
 test-argocd: $(OPERATOR)/.ready ## A real Argo CD keeps stores in step with Git (built once: ten minutes on two cores)

@@ -110,7 +110,7 @@ def test_an_api_server_that_is_away_for_a_minute_is_waited_for(patient_rig: Rig)
         time.sleep(1)
     patient_rig.proxy.answer = lambda _: None
     # By now the watches that were cut have ended by their own time-out, a minute after they began.
-    eventually(lambda: restored(space), within=45)
+    eventually(lambda: restored(space), within=90)
 
 
 def test_an_error_of_the_api_server_is_read_in_its_words(rig: Rig) -> None:
