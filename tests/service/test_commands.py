@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,9 @@ from tests.support.server import ROOT, Server, Starter, eventually
 from tests.support.stores import make_manifest, make_store
 
 
-def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, settings: Mapping[str, str] | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "simplemem_service", *arguments]
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT / 'crds'}:{ROOT / 'service'}"}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT / 'crds'}:{ROOT / 'service'}", **(settings or {})}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120, **options)
 
 
@@ -195,6 +197,31 @@ def test_the_demo_remembers_asks_and_shows_sources_and_cost(server: Server) -> N
     assert done.returncode == 0, done.stderr
     for told in ("66 turns", "f5-8", "f3-5", "f6-5", "32.84", server.url):
         assert told in done.stdout, told
+
+
+def test_a_demo_of_ones_own_file_starts_the_store_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    here, scratch = tmp_path / "here", tmp_path / "scratch"
+    here.mkdir()
+    scratch.mkdir()
+    minimal = str(ROOT / "manifests" / "minimal.yaml")
+    settings = {"TMPDIR": str(scratch)}
+    done = run("demo", "-f", minimal, "--port", "0", settings=settings, cwd=here, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = " ".join(done.stdout.split())
+    for words in (
+        "66 turns of 3 people on 6 days are searchable: 66 new entries",
+        "I walk to work now.",
+        "Mara is allergic to hazelnuts",
+        "f6-5: Jonas, 2026-07-04",
+        "default/notes, tier Minimal: planned cost",
+        "stopping the store, since nobody sits at a terminal",
+    ):
+        assert words in told, words
+    assert "\x1b" not in done.stdout, "colours are for terminals"
+    (address,) = re.findall(r"store ready at (\S+) after", told)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{address}/livez")
+    assert [*here.iterdir(), *scratch.iterdir()] == []
 
 
 def test_a_demo_without_a_service_says_so() -> None:

@@ -108,8 +108,28 @@ def test_a_collector_that_is_away_costs_nothing_but_the_traces(
     with server.client() as client:
         assert client.post("/v1/search", json={"query": "Where?"}).status_code == 200
     assert server.stop() == 0
-    lines = [json.loads(line) for line in (tmp_path / "service.log").read_text().splitlines() if line[0] == "{"]
-    assert {line["store"] for line in lines} == {"team-a/notes"}
+    assert {line["store"] for line in read_log(server)} == {"team-a/notes"}
+
+
+def test_the_log_of_a_process_names_the_request_and_the_store(
+    tmp_path: Path, make_server: Callable[..., Server]
+) -> None:
+    llm = {"mode": "Model", "models": ["openai/away"], "apiBase": "http://127.0.0.1:9/v1"}
+    server = make_server(tmp_path, llm=llm, retrieval={"planning": "Always"})
+    server.serve("all")
+    server.wait_ready()
+    with server.client() as client:
+        answer = client.post("/v1/search", json={"query": "Where?"}, headers={"X-Request-ID": "abc"})
+        assert (answer.status_code, answer.headers["X-Request-ID"]) == (200, "abc")
+        own = client.post("/v1/search", json={"query": "Where else?"}).headers["X-Request-ID"]
+    # Deep in the search, by code that knows nothing of requests.
+    told = [line for line in read_log(server) if line["message"] == "search goes on without the language model"]
+    assert [(line["request_id"], line["store"]) for line in told] == [("abc", "team-a/notes"), (own, "team-a/notes")]
+
+
+def read_log(server: Server) -> list[dict[str, Any]]:
+    """The lines of JSON that a process has written."""
+    return [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
 
 
 def test_a_line_of_the_log_names_the_request_that_it_was_written_for() -> None:
