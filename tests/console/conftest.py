@@ -130,6 +130,20 @@ def remember_here(page: Page, speaker: str, text: str, *, user: str = "") -> Non
     page.click("#remember-form button")
 
 
+def fill_the_page(page: Page) -> None:
+    """Bring everything to the page that it can show: results with their scores, a timeline, an operation."""
+    page.fill("#query", "Where does Ada live?")
+    page.press("Enter")
+    page.wait_text("#search-message", "memories in")
+    page.click("#search-results summary")
+    page.click("#search > form summary")
+    page.fill("#timeline-user", "mover")
+    page.press("Enter")
+    page.wait_text("#timeline-message", "1 superseded")
+    remember_here(page, "Ada", "I read a book on contrast.")
+    page.wait_text("#operations", "Succeeded")
+
+
 @pytest.fixture
 def shots(tmp_path: Path) -> Path:
     """Where screenshots go."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.conftest import remember_here
+from tests.console.conftest import fill_the_page
 from tests.support.browser import Page
 
 CONTROLS = {
@@ -26,21 +26,8 @@ FOCUSED = """(() => { const at = document.activeElement; const style = getComput
     line: style.outlineStyle }; })()"""
 
 
-def _fill_the_page(page: Page) -> None:
-    page.fill("#query", "Where does Ada live?")
-    page.press("Enter")
-    page.wait_text("#search-message", "memories in")
-    page.click("#search-results summary")
-    page.click("#search > form summary")
-    page.fill("#timeline-user", "mover")
-    page.press("Enter")
-    page.wait_text("#timeline-message", "1 superseded")
-    remember_here(page, "Ada", "I read a book on contrast.")
-    page.wait_text("#operations", "Succeeded")
-
-
 def test_everything_has_a_name_and_a_place_for_screen_readers(page: Page) -> None:
-    _fill_the_page(page)
+    fill_the_page(page)
     nodes = page.accessible()
     roles = {node["role"] for node in nodes}
     assert {"banner", "navigation", "main", "complementary", "contentinfo", "search", "status"} <= roles
@@ -60,7 +47,7 @@ def test_everything_has_a_name_and_a_place_for_screen_readers(page: Page) -> Non
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast_is_enough_in_both_themes(page: Page, scheme: str) -> None:
     page.prefer(scheme)
-    _fill_the_page(page)
+    fill_the_page(page)
     page.click("#token")
     measured = page.read(LOW_CONTRAST)
     assert measured["seen"] > 60
