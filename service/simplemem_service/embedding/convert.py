@@ -13,12 +13,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
 import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
+
+# ONNX Runtime 1.32 tells its makers of every session, and keeps an id of the machine for that; it reads this once, when
+# it is loaded, and whoever loads it here imports this module first.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 FORMAT = 1
 """Layout of the folder; another one is converted anew."""

@@ -125,6 +125,19 @@ def test_serving_needs_no_torch(converted: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_onnx_runtime_tells_its_makers_nothing(converted: Path, tmp_path: Path) -> None:
+    """What it would send it first writes into a database of the home folder, beside an id of the machine."""
+    code = (
+        "from pathlib import Path\n"
+        "from simplemem_service.embedding.onnx_encoder import OnnxEncoder\n"
+        f"OnnxEncoder('all-MiniLM-L6-v2', Path({str(converted)!r})).encode(['x'])\n"
+    )
+    home = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path), **home}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert list(tmp_path.rglob("*")) == []
+
+
 async def test_the_model_is_loaded_without_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     embedding = LocalEmbedding("all-MiniLM-L6-v2", is_offline=True)
