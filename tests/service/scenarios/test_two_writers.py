@@ -1,22 +1,28 @@
-"""Two processes that write one store by mistake: one waits, and one that stood still in mid-commit does no harm."""
+"""Processes that write one store by mistake: one writes, the others wait and accept, and one that stood still in
+mid-commit does no harm.
+"""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.bucket import BucketServer, credentials
+from tests.support.bucket import BUCKET, BucketServer, credentials
 from tests.support.gate import Gate
 from tests.support.server import Server, Starter, eventually, finish, list_sources, remember
 
 MINILM = {"model": "all-MiniLM-L6-v2"}
 WAITING = "another process writes this store; waiting for it to end"
 TAKE_OVER_SECONDS = 60
+PROCESSES = 4
+TURNS_EACH = 12
+BATCH = 3
 
 
 def waits(server: Server) -> bool:
@@ -42,6 +48,49 @@ def test_on_a_volume_the_second_waits_until_the_first_is_gone(tmp_path: Path, ma
         ended = finish(other, answer.raise_for_status().json()["operation_id"])
         assert ended["state"] == "Succeeded"
         assert list_sources(other, "ada") == ["ada-0", "ada-1"]
+
+
+@pytest.mark.parametrize("place", ["volume", "bucket"])
+def test_turns_that_four_processes_accept_at_once_are_kept_once_by_the_one_that_writes(
+    place: str, tmp_path: Path, bucket_server: BucketServer, make_server: Starter
+) -> None:
+    s3 = {"bucket": BUCKET, "prefix": "four-writers", "endpoint": bucket_server.endpoint}
+    spec = {"tier": "CostEffective", "embedding": MINILM, "storage": {"s3": s3}} if place == "bucket" else {}
+    servers = [
+        # Processes share the folder of a volume; of a bucket nothing but its name.
+        make_server(tmp_path / (str(number) if place == "bucket" else "shared"), credentials(), **spec)
+        for number in range(PROCESSES)
+    ]
+    for server in servers:
+        server.serve("all")
+    for server in servers:
+        server.wait_ready()
+    eventually(lambda: sum(map(waits, servers)) == PROCESSES - 1, within=60, what="all but one wait")
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        told = list(pool.map(append, servers, range(PROCESSES)))
+    acknowledged = sorted({turn for turns in told for turn in turns})
+    assert len(acknowledged) == PROCESSES * TURNS_EACH + 1
+    for server in servers:
+        with server.client() as client:
+            eventually(partial(holds, client, len(acknowledged)), within=20, what="every turn counted once")
+            assert sorted(list_sources(client, "ada")) == acknowledged
+    assert sum(map(waits, servers)) == PROCESSES - 1
+
+
+def append(server: Server, number: int) -> list[str]:
+    """Tell a process turns of its own and one that all are told, all at once; their ids, once it has kept them."""
+    own = [f"{number}-{turn}" for turn in range(TURNS_EACH)]
+    batches = [[*own[start : start + BATCH], "of-all"] for start in range(0, TURNS_EACH, BATCH)]
+    with server.client() as client:
+        accepted = []
+        for batch in batches:
+            turns = [{"id": name, "speaker": "Ada", "text": f"Parcel {name} has arrived in Rome."} for name in batch]
+            answer = client.post("/v1/turns", json={"user_id": "ada", "session_id": "s", "turns": turns})
+            accepted.append(answer.raise_for_status().json()["operation_id"])
+        for operation in accepted:
+            ended = finish(client, operation)
+            assert ended["state"] == "Succeeded", ended
+    return [name for batch in batches for name in batch]
 
 
 @pytest.fixture
@@ -77,7 +126,7 @@ def test_in_a_bucket_a_writer_that_stood_still_in_its_commit_does_no_harm(
             credentials(),
             tier="CostEffective",
             embedding=MINILM,
-            storage={"s3": {"bucket": "memories", "prefix": "two-writers", "endpoint": gate.endpoint}},
+            storage={"s3": {"bucket": BUCKET, "prefix": "two-writers", "endpoint": gate.endpoint}},
         )
         for name, gate in zip(("first", "second"), gates, strict=True)
     )
@@ -101,7 +150,7 @@ def test_in_a_bucket_a_writer_that_stood_still_in_its_commit_does_no_harm(
         for client in (one, other):
             assert list_sources(client, "erin") == []
             assert list_sources(client, "ada") == ["ada-0", "ada-1"]
-            eventually(partial(has_three, client), within=20, what="three turns, three entries")
+            eventually(partial(holds, client, 3), within=20, what="three turns, three entries")
 
 
 def tell(client: httpx.Client, user: str, *texts: str) -> str:
@@ -110,6 +159,6 @@ def tell(client: httpx.Client, user: str, *texts: str) -> str:
     return str(answer.raise_for_status().json()["operation_id"])
 
 
-def has_three(client: httpx.Client) -> bool:
+def holds(client: httpx.Client, number: int) -> bool:
     status = client.get("/v1/status").json()
-    return bool(status["entries"] == status["turns"] == 3)
+    return bool(status["entries"] == status["turns"] == number)
