@@ -17,7 +17,7 @@ SHOWN = 5
 
 
 def check_crd(kubectl: Kubectl) -> Finding:
-    """Whether the cluster's CRD serves the version with the fields, and the rules for them, that this program knows."""
+    """Whether the cluster's CRD serves the version with the fields, types, values and rules that this program knows."""
     found = kubectl.read("get", "crd", f"memorystores.{GROUP}")
     if found is None:
         return Finding("CRD", State.PROBLEM, kubectl.error, INSTALL)
@@ -31,7 +31,7 @@ def check_crd(kubectl: Kubectl) -> Finding:
     if theirs - ours:
         step = "it is newer than this program: install the program of the chart's version"
         return Finding("CRD", State.NOTE, f"{name} has {_few(theirs - ours)}, unknown here", step)
-    return Finding("CRD", State.OK, f"{name}, with every field and rule that this program knows")
+    return Finding("CRD", State.OK, f"{name}, with every field, value and rule that this program knows")
 
 
 def _schema(version: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -40,9 +40,14 @@ def _schema(version: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _parts(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Each field as its dotted path, and each rule as the path of what it binds with its words."""
+    """Each field as its dotted path, then what is said of it: its type, each value that it may have, each rule."""
+    of = path or "the store"
+    if "type" in schema:
+        yield f"{of} as {schema['type']}"
+    for value in schema.get("enum", ()):
+        yield f"{of} {value!r}"
     for rule in schema.get("x-kubernetes-validations", ()):
-        yield f"{path or 'the store'} ({rule.get('message', rule['rule'])})"
+        yield f"{of} ({rule.get('message', rule['rule'])})"
     for name, inner in schema.get("properties", {}).items():
         yield f"{path}.{name}".removeprefix(".")
         yield from _parts(inner, f"{path}.{name}".removeprefix("."))
@@ -53,7 +58,9 @@ def _parts(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
 
 
 def _few(parts: set[str]) -> str:
-    # A field that is missing stands for all that it would hold.
-    whole = [part for part in sorted(parts) if not any(part.startswith((f"{one}.", f"{one}[]")) for one in parts)]
+    # A field that is missing stands for all that it would hold, and for what is said of it.
+    whole = [
+        part for part in sorted(parts) if not any(part.startswith((f"{one}.", f"{one}[]", f"{one} ")) for one in parts)
+    ]
     named = ", ".join(whole[:SHOWN])
     return named if len(whole) <= SHOWN else f"{named} and {len(whole) - SHOWN} more"
