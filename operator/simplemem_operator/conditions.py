@@ -105,9 +105,12 @@ def _ready(findings: Findings, parts: Mapping[ConditionType, Verdict]) -> Verdic
         return blocked
     if store.suspend:
         return False, Reason.SUSPENDED, "suspended: no pods run, the data is kept"
-    for verdict in parts.values():
-        if verdict[0] is not True:
-            return False, verdict[1], verdict[2]
+    unsettled = [verdict for verdict in parts.values() if verdict[0] is not True]
+    if unsettled:
+        # Where pods fail, that is why nobody has told the rest.
+        failing = (verdict for verdict in unsettled if verdict[1] is Reason.PODS_FAILING)
+        worst = unsettled[0] if unsettled[0][0] is False else next(failing, unsettled[0])
+        return False, worst[1], worst[2]
     missing = not_in_force(store)
     note = f"; not yet in force: {', '.join(missing)}" if missing else ""
     return True, Reason.READY, f"the store answers{note}"

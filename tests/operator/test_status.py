@@ -75,6 +75,11 @@ def test_every_condition_stands_from_the_first_pass_on() -> None:
             Observed((deployment(ready=0), claim()), pods=(pod(waiting="ImagePullBackOff: no such image"),)),
             {}, "PodsFailing", "no such image",
         ),
+        (
+            Observed((deployment(ready=0), claim()), pods=(pod({}, waiting="ErrImagePull: no such image"),)),
+            {}, "PodsFailing", "no such image",
+        ),
+        (Observed((deployment(ready=0), claim()), pods=(pod({}),)), {}, "ModelLoading", "no pod has reported"),
         (Observed((deployment(wanted=1, ready=0), claim()), pods=(pod(),)), {}, "PodsNotReady", "0 of 1"),
         (
             Observed((deployment(), claim()), pods=(
