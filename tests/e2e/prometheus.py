@@ -48,7 +48,11 @@ class Prometheus:
         for job, targets in zip(jobs, ("pods", "endpoints"), strict=True):
             job["file_sd_configs"] = [{"files": [f"{targets}.json"], "refresh_interval": "2s"}]
         (self._folder / "rules.yaml").write_text(yaml.safe_dump({"groups": objects["PrometheusRule"]["groups"]}))
-        settings = {"rule_files": ["rules.yaml"], "scrape_configs": jobs}
+        settings = {
+            "global": {"evaluation_interval": "5s"},
+            "rule_files": ["rules.yaml"],
+            "scrape_configs": jobs,
+        }
         (self._folder / "prometheus.yaml").write_text(yaml.safe_dump(settings))
         command = [str(unpacked("prometheus", "prometheus")), f"--config.file={self._folder / 'prometheus.yaml'}"]
         command += [f"--storage.tsdb.path={self._folder / 'data'}", f"--web.listen-address={self.url[7:]}"]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e import kube
 from tests.e2e.prometheus import CHART, Prometheus
-from tests.e2e.stores import needs_node
+from tests.e2e.stores import finish, needs_node, search
 from tests.e2e.watched import NAME, WHERE, use, watched_store
 from tests.harness.steps import step
 
@@ -35,13 +37,13 @@ def seen(prometheus: Prometheus | None) -> Prometheus:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def stores(prometheus: Prometheus | None) -> Iterator[None]:
-    """What is watched, as long as something watches."""
+def failing_model(prometheus: Prometheus | None) -> Iterator[Callable[[int], None] | None]:
+    """What is watched, as long as something watches; has its language model answer with a status only."""
     if prometheus is None:
-        yield
+        yield None
         return
-    with watched_store():
-        yield
+    with watched_store() as fail_with:
+        yield fail_with
 
 
 def queries() -> list[tuple[str, dict[str, Any]]]:
@@ -94,7 +96,8 @@ def test_every_panel_of_the_dashboards_shows_something(seen: Prometheus) -> None
         empty.clear()
         for name, target in queries():
             expression = filled(target["expr"])
-            if not seen.query(expression):
+            # A share of nothing is no number, and no figure of a panel.
+            if not any(math.isfinite(float(series["value"][1])) for series in seen.query(expression)):
                 empty.setdefault(name, []).append(expression)
         return not empty
 
@@ -130,3 +133,26 @@ def test_the_rules_are_evaluated_and_nothing_is_wrong(seen: Prometheus) -> None:
         raise
     recorded = {rule["name"] for rule in rules if rule["type"] == "recording"}
     assert {name for name in recorded if not seen.query(name)} <= LATER
+
+
+def test_a_model_that_refuses_is_alerted_with_its_runbook_and_turns_are_still_remembered(
+    seen: Prometheus, failing_model: Callable[[int], None]
+) -> None:
+    failing_model(401)
+    with httpx.Client(base_url=kube.service_url(NAME, WHERE), timeout=60) as client:
+        turns = [{"id": "refused", "speaker": "Ada", "text": "I sold the gramophone to a collector from Porto."}]
+        body = {"user_id": "observer", "session_id": "refused", "turns": turns}
+        operation = client.post("/v1/turns", json=body).raise_for_status().json()["operation_id"]
+        assert finish(client, operation)["state"] == "Succeeded"
+
+    def fired() -> dict[str, Any] | None:
+        of_store = {"alertname": "SimpleMemTurnsDegraded", "namespace": WHERE, "store": NAME}
+        alerts = [one for one in seen.ask("alerts")["alerts"] if one["labels"].items() >= of_store.items()]
+        return next((one for one in alerts if one["state"] == "firing"), None)
+
+    with step("the model refuses: SimpleMemTurnsDegraded"):
+        alert = kube.eventually(fired, within=90, what="the alert")
+    assert alert["labels"]["severity"] == "warning"
+    assert alert["annotations"]["runbook_url"].endswith("#simplememturnsdegraded")
+    results = search(kube.service_url(NAME, WHERE), "To whom was the gramophone sold?", "observer", top_k=1)
+    assert [result["sources"] for result in results] == [["refused"]]

@@ -7,9 +7,11 @@ embedding pods that may come.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -24,8 +26,8 @@ CACHE = {"redis": {"managed": {"replicas": 3, "memory": "64Mi"}}}
 
 
 @contextmanager
-def watched_store() -> Iterator[None]:
-    """Both stores, the first one Ready."""
+def watched_store() -> Iterator[Callable[[int], None]]:
+    """Both stores, the first one Ready; gives what has its language model answer with a status only from then on."""
     command = [str(ROOT / ".venv" / "service" / "bin" / "python"), "-m", "tests.support.openai_server", NODE_ADDRESS]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as models:
         assert models.stdin is not None
@@ -44,10 +46,15 @@ def watched_store() -> Iterator[None]:
         kube.apply(store("asleep", WHERE, tier="Minimal", suspend=True, storage=kept))
         with step(f"MemoryStore {WHERE}/{NAME}: Ready"):
             wait_ready(NAME, WHERE)
-        yield
+        yield partial(_fail_with, models.stdin)
         kube.kubectl("delete", "memorystore", "--all", "-n", WHERE, "--timeout=60s")
         kube.kubectl("delete", "namespace", WHERE, "--timeout=120s")
         models.stdin.close()
+
+
+def _fail_with(order: IO[str], status: int) -> None:
+    order.write(f"{status}\n")
+    order.flush()
 
 
 def use(number: int) -> None:

@@ -6,7 +6,8 @@ one gives vectors in which shared words mean nearness, of the length `dimension`
 
     .venv/service/bin/python -m tests.support.openai_server HOST
 
-serves good answers at an address of this machine, prints its URL, and ends with its standard input.
+serves good answers at an address of this machine, prints its URL, and ends with its standard input; after a line with a
+status there, every request gets that.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ class OpenAiServer:
         self.keys: list[str] = []
         self.by_model: dict[str, Answer] = {}
         """Models that always get the same answer."""
+        self.failure: Failure | None = None
+        """What every other request gets, while there is one."""
         self.embedded: list[dict[str, Any]] = []
         """Requests for embeddings."""
         self.dimension = 32
@@ -134,6 +137,8 @@ class OpenAiServer:
             fixed = self.by_model.get(request["model"])
             if fixed is not None:
                 return fixed
+            if self.failure is not None:
+                return self.failure
             return self._queue.pop(0) if self._queue else good_reply(request)
 
     def answer_embeddings(self, request: dict[str, Any], key: str) -> Answer:
@@ -257,5 +262,6 @@ if __name__ == "__main__":
     main_server = OpenAiServer(sys.argv[1])
     main_server.start()
     print(main_server.url, flush=True)
-    sys.stdin.read()
+    for line in sys.stdin:
+        main_server.failure = Failure(int(line))
     main_server.stop()
