@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,12 +14,17 @@ from tests.e2e import kube
 
 needs_node = pytest.mark.skipif(not kube.is_inside_the_node(), reason="needs the node: run `make e2e`")
 
+ROOT = Path(__file__).resolve().parents[2]
 OPERATOR_NAMESPACE = "simplemem-system"
 NAMESPACES = ("team-a", "team-b", "team-c", "team-g", "team-m", "team-o", "team-r")
 """Where stores live."""
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "3Gi"}}
+Memory = tuple[str, list[str]]
+"""What an entry says, and the ids of the turns that it comes from."""
 BUCKET_KEYS = "bucket-keys"
 """Secret with the keys of the node's bucket."""
+PASSWORD = "e2e.cache-password"
+"""Of the managed Redis of team-b/shared."""
 FIGURES: dict[str, Any] = {}
 """What was measured; printed at the end."""
 
@@ -105,6 +112,33 @@ def search(url: str, query: str, user: str, top_k: int = 10) -> list[dict[str, A
         httpx.post(f"{url}/v1/search", json=body, timeout=60).raise_for_status().json()["results"]
     )
     return results
+
+
+def entries(url: str, user: str) -> list[dict[str, Any]]:
+    """All entries of a user."""
+    found: list[dict[str, Any]] = []
+    params = {"user_id": user, "limit": "200"}
+    with httpx.Client(base_url=url, timeout=30) as client:
+        while True:
+            page = client.get("/v1/entries", params=params).raise_for_status().json()
+            found += page["entries"]
+            if not page.get("next_cursor"):
+                return found
+            params["cursor"] = page["next_cursor"]
+
+
+def memories(url: str, user: str) -> list[Memory]:
+    """What a user's entries say, each with the turns that it comes from."""
+    return sorted((str(entry["lossless_restatement"]), entry["sources"]) for entry in entries(url, user))
+
+
+def simplemem(*words: str, **environment: str) -> str:
+    """What the command line prints, as a user of a store runs it on a machine of their own."""
+    program = ROOT / ".venv" / "service" / "bin" / "simplemem"
+    settings = {**os.environ, **environment}
+    done = subprocess.run([program, *words], env=settings, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def finish(client: httpx.Client, operation: str, within: float = 120) -> dict[str, Any]:

@@ -5,9 +5,7 @@ Runs after the main job, whose release reconciles it; the store goes at the end.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,16 @@ import pytest
 from tests.e2e import kube
 from tests.e2e.stores import (
     SMALL,
+    Memory,
     bucket,
     create_bucket_keys,
     finish,
+    memories,
     namespace,
     needs_node,
     parcels,
     search,
+    simplemem,
     store,
     wait_ready,
 )
@@ -32,15 +33,14 @@ from tests.harness.steps import step
 
 pytestmark = [pytest.mark.e2e, needs_node]
 
-ROOT = Path(__file__).resolve().parents[2]
 WHERE, NAME, TURNS = "team-m", "moving", 40
 MODEL = {"model": "all-MiniLM-L6-v2"}
 QUESTION = "On which shelf is parcel 7?"
 
 
 @pytest.fixture
-def remembered() -> Iterator[list[str]]:
-    """Texts that a Minimal store finds for the question."""
+def remembered() -> Iterator[list[Memory]]:
+    """All entries of a Minimal store."""
     kube.apply(namespace(WHERE))
     create_bucket_keys(WHERE)
     kube.apply(store(NAME, WHERE, tier="Minimal", storage={"pvc": {"size": "1Gi"}}, embedding=MODEL))
@@ -51,19 +51,20 @@ def remembered() -> Iterator[list[str]]:
     with httpx.Client(base_url=url, timeout=60) as client:
         answer = client.post("/v1/turns", json={"user_id": "u", "session_id": "s", "turns": turns}).raise_for_status()
         assert finish(client, answer.json()["operation_id"])["state"] == "Succeeded"
-    found = texts()
-    assert any("parcel 7 " in text for text in found)
+    found = memories(url, "u")
+    assert {source for _, sources in found for source in sources} == {turn["id"] for turn in turns}
     yield found
     kube.kubectl("delete", "namespace", WHERE, "--timeout=120s")
 
 
-def texts() -> list[str]:
-    """What is found; nothing while the pod is replaced."""
+def is_all_found(remembered: list[Memory]) -> bool:
+    """Whether every memory is there, and a search finds the one that it asks for; not while the pod is replaced."""
+    url = kube.service_url(NAME, WHERE)
     try:
-        found = search(kube.service_url(NAME, WHERE), QUESTION, "u")
-    except httpx.HTTPError:
-        return []
-    return sorted(str(result["lossless_restatement"]) for result in found)
+        results = search(url, QUESTION, "u", top_k=1)
+        return "parcel 7 " in results[0]["lossless_restatement"] and memories(url, "u") == remembered
+    except (httpx.HTTPError, LookupError):
+        return False
 
 
 def is_followed() -> bool:
@@ -79,21 +80,15 @@ def live() -> dict[str, Any]:
     return found
 
 
-def simplemem(*words: str) -> None:
-    """The command line, as a user of the store runs it."""
-    program = ROOT / ".venv" / "service" / "bin" / "simplemem"
-    environment = {**os.environ, "SIMPLEMEM_URL": kube.service_url(NAME, WHERE)}
-    done = subprocess.run([program, *words], env=environment, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_a_store_goes_up_a_tier_and_into_a_bucket_with_all_it_remembers(remembered: list[str], tmp_path: Path) -> None:
+def test_a_store_goes_up_a_tier_and_into_a_bucket_with_all_it_remembers(
+    remembered: list[Memory], tmp_path: Path
+) -> None:
     kube.apply(store(NAME, WHERE, tier="Hybrid", storage={"pvc": {"size": "1Gi"}}, embedding=MODEL))
     with step("Minimal -> Hybrid: the same pod, GPU pods when there is much to embed, nothing forgotten"):
         kube.eventually(lambda: kube.get("statefulset", f"{NAME}-embedding", WHERE), within=60, what="embedding pods")
         kube.eventually(is_followed, within=120, what="a pod of the new tier")
         assert wait_ready(NAME, WHERE)["status"]["tier"] == "Hybrid"
-        kube.eventually(lambda: texts() == remembered, within=30, what="all that was remembered")
+        kube.eventually(lambda: is_all_found(remembered), within=30, what="all that was remembered")
 
     asked = store(NAME, WHERE, tier="CostEffective", storage={"s3": bucket(prefix="moved")}, embedding=MODEL)
     kube.apply(asked)
@@ -104,19 +99,20 @@ def test_a_store_goes_up_a_tier_and_into_a_bucket_with_all_it_remembers(remember
             what="MigrationRequired",
         )
         kube.eventually(is_followed, within=120, what="a pod of the new tier")
-        kube.eventually(lambda: texts() == remembered, within=30, what="all that was remembered")
+        kube.eventually(lambda: is_all_found(remembered), within=30, what="all that was remembered")
     message = kube.condition(live(), "StorageReady")["message"]
     annotate = re.search(r"`kubectl (-n \S+ annotate [^`]+)`", message)
     assert annotate is not None, message
     copy = tmp_path / "memories.jsonl"
     with step("export, annotate, import, as the message says"):
-        simplemem("export", "-o", str(copy))
+        url = kube.service_url(NAME, WHERE)
+        simplemem("export", "-o", str(copy), SIMPLEMEM_URL=url)
         kube.kubectl(*annotate.group(1).split())
         kube.eventually(lambda: kube.get("deployment", f"{NAME}-ingest", WHERE), within=60, what="the writer")
         kube.eventually(is_followed, within=120, what="pods of the new place")
         wait_ready(NAME, WHERE)
-        simplemem("import", str(copy))
-    kube.eventually(lambda: texts() == remembered, within=60, what="all that was remembered")
+        simplemem("import", str(copy), SIMPLEMEM_URL=url)
+    kube.eventually(lambda: is_all_found(remembered), within=60, what="all that was remembered")
     assert kube.get("statefulset", f"{NAME}-embedding", WHERE) is None
     assert kube.get("pvc", f"{NAME}-data", WHERE) is not None, "the data of before stays until its owner removes it"
     assert live()["spec"]["pods"]["resources"] == SMALL
