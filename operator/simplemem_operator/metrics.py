@@ -46,6 +46,18 @@ MONTH_COST = Gauge(
     ["namespace", "name"],
 )
 """Measured cost of each store; the planned one is beside it."""
+COST_ITEM = Gauge(
+    "simplemem_operator_store_cost_item_usd",
+    "Monthly cost of a store by item, US dollars; the items make the sum",
+    ["namespace", "name", "item"],
+)
+"""The planned cost of each store, item by item."""
+HOURS = Gauge(
+    "simplemem_operator_store_hours",
+    "Hours of this calendar month that a store exists, is up, and that its pods run, by meter, as its status says",
+    ["namespace", "name", "meter"],
+)
+"""What the measured cost of each store comes from; a gauge, since each month begins anew."""
 TURNS = Gauge(
     "simplemem_operator_store_turns_per_month",
     "Turns remembered in a month, by the whole days of the last week",
@@ -58,34 +70,54 @@ QUERIES = Gauge(
     ["namespace", "name"],
 )
 """Load of each store, questions; absent until it is known."""
+RECOMMENDED_TIER = Gauge(
+    "simplemem_operator_store_recommended_tier",
+    "1 for the tier that fits the load of a store",
+    ["namespace", "name", "tier"],
+)
+"""One series for each store whose load is known: its own tier where that fits."""
 API_WRITES = Counter("simplemem_operator_api_writes_total", "Write requests to the API server", ["verb", "kind"])
 """Writes, by verb and kind; constant while nothing changes."""
 WATCH_ERRORS = Counter("simplemem_operator_watch_errors_total", "Lists and watches that broke off", ["kind", "error"])
 """Lists and watches that broke off, by kind and error; silence counts as one."""
 CACHED = Gauge("simplemem_operator_cached_objects", "Objects that the operator keeps known", ["kind"])
 """Objects in the caches, by kind."""
-PER_STORE = (STORE_READY, STORE_COST, WRITE_PATH_AGE, STORE_CONDITION, LAST_BACKUP, TURNS, QUERIES, MONTH_COST)
+PER_STORE = (
+    STORE_READY,
+    STORE_COST,
+    WRITE_PATH_AGE,
+    STORE_CONDITION,
+    LAST_BACKUP,
+    TURNS,
+    QUERIES,
+    MONTH_COST,
+    COST_ITEM,
+    HOURS,
+    RECOMMENDED_TIER,
+)
 """Gauges that go with their store."""
 
-_SHOWN: dict[tuple[str, str], frozenset[tuple[str, str, str]]] = {}
-"""Type, status and reason of each store's conditions that are set now."""
+_SHOWN: dict[tuple[Gauge, str, str], frozenset[tuple[str, ...]]] = {}
+"""Further labels of each store's series that are set now, of the gauges that have a series for each thing there is."""
 
 
 def show_status(namespace: str, name: str, status: Mapping[str, Any]) -> None:
-    """Set what follows from the status of a store alone.
-
-    A condition's new series comes before its old one goes, so that a scrape finds two rather than none.
-    """
-    now = frozenset((found["type"], str(found["status"]), found["reason"]) for found in status["conditions"])
-    for labels in now:
-        STORE_CONDITION.labels(namespace, name, *labels).set(1)
-    for labels in _SHOWN.get((namespace, name), frozenset()) - now:
-        STORE_CONDITION.remove(namespace, name, *labels)
-    _SHOWN[namespace, name] = now
+    """Set what follows from the status of a store alone."""
+    conditions = status["conditions"]
+    cost = status.get("cost", {})
+    measured = cost.get("measured", {})
+    series: dict[Gauge, dict[tuple[str, ...], float]] = {
+        STORE_CONDITION: {(found["type"], str(found["status"]), found["reason"]): 1 for found in conditions},
+        COST_ITEM: {(item["name"],): float(item["monthlyUSD"]) for item in cost.get("items", ())},
+        HOURS: {(meter["name"],): float(meter["hours"]) for meter in measured.get("meters", ())},
+        RECOMMENDED_TIER: {(status["recommendation"]["tier"],): 1} if "recommendation" in status else {},
+    }
+    for gauge, values in series.items():
+        _show(gauge, (namespace, name), values)
     if "lastBackupTime" in status:
         LAST_BACKUP.labels(namespace, name).set(datetime.fromisoformat(status["lastBackupTime"]).timestamp())
-    if "measured" in status.get("cost", {}):
-        MONTH_COST.labels(namespace, name).set(float(status["cost"]["measured"]["usd"]))
+    if measured:
+        MONTH_COST.labels(namespace, name).set(float(measured["usd"]))
     if "load" in status:
         TURNS.labels(namespace, name).set(status["load"]["turnsPerMonth"])
         QUERIES.labels(namespace, name).set(status["load"]["queriesPerMonth"])
@@ -93,6 +125,18 @@ def show_status(namespace: str, name: str, status: Mapping[str, Any]) -> None:
 
 def forget_store(namespace: str, name: str) -> None:
     """Remove all series of a store that is gone."""
-    _SHOWN.pop((namespace, name), None)
     for gauge in PER_STORE:
+        _SHOWN.pop((gauge, namespace, name), None)
         gauge.remove_by_labels({"namespace": namespace, "name": name})
+
+
+def _show(gauge: Gauge, store: tuple[str, str], values: Mapping[tuple[str, ...], float]) -> None:
+    """Have a gauge hold these series of a store and no other.
+
+    New series come before old ones go, so that a scrape finds two of a condition rather than none.
+    """
+    for labels, value in values.items():
+        gauge.labels(*store, *labels).set(value)
+    for labels in _SHOWN.get((gauge, *store), frozenset()) - values.keys():
+        gauge.remove(*store, *labels)
+    _SHOWN[gauge, *store] = frozenset(values)
