@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
@@ -10,6 +11,11 @@ from pythonjsonlogger.json import JsonFormatter
 
 class Formatter(JsonFormatter):
     """JSON with the time in UTC, level, logger and message first."""
+
+    @staticmethod
+    def converter(seconds: float | None = None) -> time.struct_time:
+        """The time in UTC; it would be the machine's own zone, which no line names."""
+        return time.gmtime(seconds)
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Add the fields that every line has."""

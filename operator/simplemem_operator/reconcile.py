@@ -48,7 +48,7 @@ from simplemem_operator.models.scale import EmbeddingScale
 from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.observe import Observer
 from simplemem_operator.prune import owns_replicas, prune
-from simplemem_operator.removal import Removals
+from simplemem_operator.removal import Removals, store_of
 from simplemem_operator.scaling import desired_scale, read_backlog, read_state, seconds_until_idle
 from simplemem_operator.spending import read_machine_cost
 from simplemem_operator.status import build_failed_status, build_status, is_news, keep_known, ready_of
@@ -143,13 +143,13 @@ class Reconciler:
 
     def _remove(self, record: Manifest) -> Outcome:
         """Remove what a deleted store left."""
-        where = f"{record['metadata']['namespace']}/{record['metadata']['name']}"
         try:
             self._caches.check(record["metadata"]["namespace"])
             seconds = self._removals.advance(record)
         except OperatorError as error:
             metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
-            log.warning("removal failed", extra={"object": f"ConfigMap {where}", "error": str(error)})
+            fields = {"store": store_of(record), "object": _object(record), "error": str(error)}
+            log.warning("removal failed", extra=fields)
             return replace(GONE, exists=True, has_failed=True)
         return GONE if seconds is None else replace(GONE, exists=True, is_ready=True, again_seconds=seconds)
 
@@ -272,7 +272,7 @@ class Reconciler:
         for step in plan.delete:
             self._cluster.delete(step.manifest)
             self._caches.drop(KINDS[step.manifest["kind"]], step.manifest)
-            log.info("deleted", extra={"object": _object(step.manifest), "reason": step.reason})
+            log.info("deleted", extra=_told(desired, step))
         return refusal
 
     def _check_exists(self, desired: Desired) -> None:
@@ -284,7 +284,7 @@ class Reconciler:
     def _apply(self, step: Step, live: Manifest | None, desired: Desired) -> None:
         self._hand_over(step.manifest, live, desired)
         self._caches.put(KINDS[step.manifest["kind"]], self._cluster.apply(step.manifest, live))
-        log.info("applied", extra={"object": _object(step.manifest), "reason": step.reason})
+        log.info("applied", extra=_told(desired, step))
 
     def _hand_over(self, manifest: Manifest, live: Manifest | None, desired: Desired) -> None:
         """Leave the number of pods as it is when an autoscaler takes it over.
@@ -337,7 +337,11 @@ class Reconciler:
                     manifest["metadata"]["namespace"], build_event(manifest, condition, self._now())
                 )
             except OperatorError as error:
-                log.warning("event not posted", extra={"object": _object(manifest), "error": str(error)})
+                metadata = manifest["metadata"]
+                where = f"{metadata['namespace']}/{metadata['name']}"
+                log.warning(
+                    "event not posted", extra={"store": where, "object": _object(manifest), "error": str(error)}
+                )
 
 
 def _asked(manifest: Manifest) -> tuple[Any, Any]:
@@ -350,6 +354,12 @@ def _reason(error: OperatorError) -> Reason:
     if isinstance(error, ForbiddenError):
         return Reason.FORBIDDEN
     return Reason.REFUSED if isinstance(error, RefusedError) else Reason.API_ERROR
+
+
+def _told(desired: Desired, step: Step) -> dict[str, str]:
+    """Fields of a log line about a child."""
+    store = f"{desired.store.namespace}/{desired.store.name}"
+    return {"store": store, "object": _object(step.manifest), "reason": step.reason}
 
 
 def _object(manifest: Manifest) -> str:

@@ -138,12 +138,14 @@ class Removals:
             kind = KINDS[child["kind"]]
             observed = self._observer.observe(store.namespace, store.name, record["metadata"]["uid"], [child])
             if observed.foreign:
-                log.warning("removal waits for a name", extra={"object": observed.foreign[0]})
+                log.warning(
+                    "removal waits for a name", extra={"store": store_of(record), "object": observed.foreign[0]}
+                )
                 return FOLLOW_SECONDS
             if child["kind"] == "Job" or observed.child(kind.name, child["metadata"]["name"]) is None:
                 self._caches.put(kind, self._cluster.apply(with_hash(child)))
         where = place_of(store.storage)
-        log.info("removal began", extra={"store": f"{store.namespace}/{store.name}", "place": where, "run": attempt})
+        log.info("removal began", extra={"store": store_of(record), "place": where, "run": attempt})
         return FOLLOW_SECONDS
 
     def _follow(self, record: Manifest, job: Manifest, store: ResolvedStore) -> float | None:
@@ -189,7 +191,8 @@ class Removals:
         status = "True" if reason is Reason.DATA_REMOVED else "False"
         condition = {"status": status, "reason": str(reason), "message": message}
         self._cluster.post_event(key[0], build_event(record, condition, self._now()))
-        log.info("removal told", extra={"object": f"ConfigMap {key[0]}/{key[1]}", "reason": str(reason)})
+        told = {"store": store_of(record), "object": f"ConfigMap {key[0]}/{key[1]}", "reason": str(reason)}
+        log.info("removal told", extra=told)
 
     def _stores(self, namespace: str) -> list[Manifest]:
         """The MemoryStores of a namespace as the API server has them now.
@@ -219,6 +222,12 @@ class Removals:
             pod["metadata"]["labels"].get(labels.COMPONENT_LABEL) != REMOVAL for pod in pods
         )
         return is_known or any(found["metadata"]["uid"] == uid for found in self._stores(namespace))
+
+
+def store_of(record: Manifest) -> str:
+    """Namespace and name of the store that a record is of."""
+    metadata = record["metadata"]
+    return f"{metadata['namespace']}/{metadata['name'].removesuffix(names.removal(''))}"
 
 
 def _other_user(store: ResolvedStore, others: Iterable[Manifest]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from typing import Any
@@ -289,3 +290,25 @@ def test_the_operator_counts_what_it_does(space: Space, operator: Operator) -> N
     assert operator.metrics("simplemem_operator_store_cost_usd")[label] == 32.84
     assert operator.metrics("simplemem_operator_stores")["simplemem_operator_stores"] >= 1
     assert operator.metrics("simplemem_operator_reconcile_seconds_count")
+
+
+def lines_about(space: Space, operator: Operator) -> list[dict[str, Any]]:
+    """What the operator's log says of a namespace."""
+    lines = operator.process.log.read_text().splitlines()
+    return [line for line in map(json.loads, lines) if space.name in json.dumps(line)]
+
+
+def test_every_line_of_the_log_about_an_object_names_its_store_and_no_secret(space: Space, operator: Operator) -> None:
+    space.secret("bucket-keys", AWS_ACCESS_KEY_ID="hunter22", AWS_SECRET_ACCESS_KEY="hunter23")
+    space.store(storage=S3, autoscaling={"minReplicas": 2, "maxReplicas": 8})
+    eventually(lambda: "HorizontalPodAutoscaler/notes-retrieval" in space.names())
+    space.patch("smem", "notes", {"spec": {"autoscaling": None}})
+    eventually(lambda: "HorizontalPodAutoscaler/notes-retrieval" not in space.names())
+    space.settled()
+
+    lines = lines_about(space, operator)
+    assert {"applied", "deleted"} <= {line["message"] for line in lines}
+    assert {line.get("store") for line in lines} == {f"{space.name}/notes"}
+    for value in ("hunter22", "hunter23"):
+        for text in (value, base64.b64encode(value.encode()).decode()):
+            assert text not in operator.process.log.read_text()

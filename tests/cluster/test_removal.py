@@ -25,7 +25,7 @@ from simplemem_operator.models.desired import Images
 from simplemem_operator.observe import Observer
 from simplemem_operator.removal import Removals
 from tests.cluster.conftest import Space, eventually
-from tests.cluster.test_children import KEYS, ON_S3
+from tests.cluster.test_children import KEYS, ON_S3, lines_about
 from tests.harness.operator import Operator
 from tests.harness.paths import REPOSITORY
 from tests.support.bucket import BUCKET, BucketServer, credentials
@@ -103,7 +103,7 @@ def carry_out(space: Space, job: dict[str, Any], folder: Path) -> subprocess.Com
 
 
 def test_what_a_deleted_store_left_is_removed_by_a_job_of_restricted_pods(
-    space: Space, bucket: tuple[BucketServer, Path], tmp_path: Path
+    space: Space, operator: Operator, bucket: tuple[BucketServer, Path], tmp_path: Path
 ) -> None:
     server, data = bucket
     space.plane.kubectl("label", "namespace", space.name, "pod-security.kubernetes.io/enforce=restricted")
@@ -133,6 +133,9 @@ def test_what_a_deleted_store_left_is_removed_by_a_job_of_restricted_pods(
     eventually(lambda: space.get("configmap", "notes-removal") is None, within=60)
     eventually(lambda: space.get("job", "notes-removal") is None and space.names() == set(), within=60)
     assert "DataRemoved" in reasons(space)
+    lines = lines_about(space, operator)
+    assert {"removal began", "removal told"} <= {line["message"] for line in lines}
+    assert {line.get("store") for line in lines} == {f"{space.name}/notes"}
 
 
 def test_a_store_deleted_while_no_operator_runs_is_removed_by_the_next_one(
