@@ -34,6 +34,8 @@ class Case:
     """What it says at `fires_at`, without its link; where empty, that is not checked."""
     step: str = "30s"
     """From one value, and one look at the rules, to the next."""
+    looks: str = ""
+    """From one look at the rules to the next, where that is not the step."""
 
 
 def condition(kind: str, status: str, reason: str = "X") -> str:
@@ -84,6 +86,32 @@ def expiring(alert: str, metric: str, about: dict[str, str], *, says: list[tuple
         ),
         Case(alert, {series: f"60x{LONG}"}, "4m", "6m", labels, "warning", lasts, annotations=gone),
     ]  # fmt: skip
+
+
+def bad(slo: str, *parts: tuple[int, int]) -> dict[str, str]:
+    """What counts as bad: in each part every so manieth step of 30 seconds, none for 0, for so many steps."""
+    values = [("1" if every and step % every == 0 else "0") for every, steps in parts for step in range(steps)]
+    return {f'simplemem:slo_bad:bool{{namespace="team-a",store="notes",slo="{slo}"}}': " ".join(values)}
+
+
+def searches(*parts: tuple[int, int, int]) -> dict[str, str]:
+    """Counters of searches: in each part so many a step, and so many of them quick, for so many steps."""
+    rows: dict[str, list[int]] = {"count": [0], "quick": [0]}
+    for count, quick, steps in parts:
+        for name, grows in (("count", count), ("quick", quick)):
+            rows[name] += [rows[name][-1] + grows * (step + 1) for step in range(steps)]
+    return {
+        of_store("simplemem_retrieve_seconds_count"): " ".join(map(str, rows["count"])),
+        of_store("simplemem_retrieve_seconds_bucket", le="0.25"): " ".join(map(str, rows["quick"])),
+    }
+
+
+def burning(
+    alert: str, slo: str, fires: dict[str, str], after: tuple[str, str], *, healthy: dict[str, str], looks: str
+) -> Case:
+    """An objective that is missed over long windows."""
+    severity, step = "critical" if alert.endswith("Fast") else "warning", "5m" if slo == "search" else "30s"
+    return Case(alert, fires, *after, {**STORE, "slo": slo}, severity, healthy, step=step, looks=looks)
 
 
 DAY = 86_400
@@ -210,6 +238,43 @@ CASES = [
         "SimpleMemErrorBudgetBurnsSlowly", {of_store("simplemem_oldest_pending_seconds"): "300x120 0x60"},
         "50m", "1h10m", {**STORE, "slo": "freshness"}, "warning",
         {of_store("simplemem_oldest_pending_seconds"): "300x40 0x140"},
+    ),
+    # What one hour bears and six do not; silent where the last half hour was good.
+    *(
+        burning(
+            "SimpleMemErrorBudgetBurnsFast", slo, bad(slo, (every, 600)), after,
+            healthy=bad(slo, (1, 50), (0, 550)), looks="10m",
+        )
+        # 22 and 44 bad steps are more than 6 times the budget of six hours, which have 720.
+        for slo, every, after in (("availability", 20, ("3h20m", "3h40m")), ("freshness", 10, ("3h30m", "3h50m")))
+    ),
+    burning(
+        "SimpleMemErrorBudgetBurnsFast", "search", searches((100, 100, 72), (100, 60, 72)), ("10h30m", "11h"),
+        healthy=searches((100, 60, 120), (100, 100, 24)), looks="10m",
+    ),
+    Case(
+        "SimpleMemErrorBudgetBurnsFast", {of_store("simplemem_oldest_pending_seconds"): f"300x{LONG}"}, "9m", "12m",
+        {**STORE, "slo": "freshness"},
+        # Eight minutes, less than 14.4 times the budget of an hour.
+        healthy={of_store("simplemem_oldest_pending_seconds"): f"300x15 0x{LONG}"},
+    ),
+    # What one day bears and three do not; silent where the last six hours were good.
+    *(
+        burning(
+            "SimpleMemErrorBudgetBurnsSlowly", slo, bad(slo, (every, 5000)), ("35h30m", "36h30m"),
+            healthy=bad(slo, (1, 100), (0, 4900)), looks="30m",
+        )
+        # 44 and 87 bad steps are more than the budget of three days, which have 8,640.
+        for slo, every in (("availability", 100), ("freshness", 50))
+    ),
+    burning(
+        "SimpleMemErrorBudgetBurnsSlowly", "search", searches((100, 100, 864), (100, 86, 400)), ("97h", "99h"),
+        healthy=searches((100, 100, 720), (100, 86, 360), (100, 100, 108)), looks="30m",
+    ),
+    # What one day does not bear, in three that had many more quick searches before.
+    burning(
+        "SimpleMemErrorBudgetBurnsSlowly", "search", searches((1000, 1000, 576), (10, 8, 300)), ("71h", "73h"),
+        healthy=searches((1000, 1000, 576), (10, 8, 276), (10, 10, 24)), looks="30m",
     ),
     Case(
         "SimpleMemOperatorDown", {of_operator("up"): f"0x{LONG}"}, "4m", "6m", {},
