@@ -34,15 +34,26 @@ class Release:
     plane: ControlPlane
     space: Space
     """Where its stores live."""
+    name: str = ACCOUNT
+    """Its name, and by that the operator's ServiceAccount's."""
+    namespace: str = SYSTEM
+    """Its own namespace."""
 
     def helm(self, *words: str) -> str:
         """What helm says; it must succeed."""
-        where = ["--kubeconfig", str(self.plane.kubeconfig), "-n", SYSTEM]
+        where = ["--kubeconfig", str(self.plane.kubeconfig), "-n", self.namespace]
         return run([ensure(["helm"])["helm"], *words, *where])
 
     def deployment(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.plane.kubectl("get", "deployment", ACCOUNT, "-n", SYSTEM, "-o", "json"))
+        where = ("-n", self.namespace, "-o", "json")
+        found: dict[str, Any] = json.loads(self.plane.kubectl("get", "deployment", self.name, *where))
         return found
+
+    def operator(self, folder: Path) -> Operator:
+        """What its pod would run: with the flags that the chart gives it, under its account."""
+        (container,) = self.deployment()["spec"]["template"]["spec"]["containers"]
+        account = self.plane.service_account_kubeconfig(self.namespace, self.name)
+        return Operator(account, folder, self.name, container["args"])
 
     def has_newer_crd(self) -> bool:
         """Whether the CRD has a field that the first one lacks."""
