@@ -175,6 +175,13 @@ def test_a_tenant_s_folder_becomes_a_store_and_stays_it(tenant: Tenant) -> None:
     tenant.repository.commit({tenant.path(): STORE.replace("suspend: false", "suspend: true")})
     tenant.wait("Synced", "Suspended")
 
+    # What needs somebody is shown as such, and no longer once somebody has come.
+    tenant.repository.commit({tenant.path(): STORE.replace("bucket-keys", "no-such-keys")})
+    tenant.wait("Synced", "Degraded")
+    assert town.ready()["reason"] == "SecretMissing"
+    town.secret("no-such-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    tenant.wait("Synced", "Healthy")
+
 
 def test_the_number_of_pods_is_git_s_until_an_autoscaler_sets_it(tenant: Tenant) -> None:
     town = tenant.town

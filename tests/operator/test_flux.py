@@ -14,8 +14,10 @@ import yaml
 
 from simplemem_api.conditions import Reason
 from tests.harness.build import built
+from tests.harness.catalogue import KUBERNETES_VERSION
 from tests.operator.test_gitops import health, script, with_condition
 from tests.operator.test_status import healthy, status_of
+from tests.support.chart import CHART, helm
 
 SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "flux"
 
@@ -90,6 +92,27 @@ def test_flux_brings_the_operator_under_its_own_name_before_any_tenant() -> None
     assert tenant["dependsOn"] == [{"name": "simplemem-operator"}]
     for source in (operator["sourceRef"], tenant["sourceRef"]):
         assert sample(source["kind"], source["name"])
+
+
+def test_the_chart_takes_the_values_of_the_release(tmp_path: Path) -> None:
+    release = sample("HelmRelease", "simplemem-operator")["spec"]
+    name, namespace, values = release["releaseName"], release["targetNamespace"], release["values"]
+    file = tmp_path / "values.yaml"
+    words = ("template", name, str(CHART), "-n", namespace, "--kube-version", KUBERNETES_VERSION, "-f", str(file))
+    file.write_text(yaml.safe_dump(values))
+    done = helm(*words)
+    assert done.returncode == 0, done.stderr
+    found = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(done.stdout) if one}
+    # Release and chart bear one name, so the objects bear it, too.
+    assert found["Deployment", name]["metadata"]["namespace"] == namespace
+    assert {one["metadata"].get("namespace", namespace) for one in found.values()} == {namespace}
+    # What the values ask for is there, and the CRD, which Flux is told to leave to the chart.
+    assert ("PrometheusRule", name) in found
+    assert ("ConfigMap", f"{name}-dashboard-fleet") in found
+    assert ("CustomResourceDefinition", "memorystores.simplemem.io") in found
+    file.write_text(yaml.safe_dump({**values, "monitorings": {}}))
+    refused = helm(*words)
+    assert (refused.returncode != 0, "monitorings" in refused.stderr) == (True, True)
 
 
 def test_flux_has_a_namespace_for_a_tenant_and_removes_nothing_of_it() -> None:
