@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from simplemem_operator.kubectl.main import run
 from tests.cluster.conftest import Fleet, Space, eventually
 from tests.harness.build import ensure
+from tests.harness.operator import PYTHON
 from tests.harness.paths import REPOSITORY
 from tests.harness.process import Process
 
@@ -206,17 +206,17 @@ def test_a_name_in_several_namespaces_must_be_told_apart(notes: Space, fleet: Fl
     fleet.plane.kubectl("delete", "namespace", other.name, "--wait=false")
 
 
-def test_kubectl_finds_the_plugin(notes: Space, tmp_path: Path) -> None:
-    plugin = tmp_path / "kubectl-smem"
-    plugin.write_text(f'#!/bin/sh\nexec {sys.executable} -m simplemem_operator.kubectl.main "$@"\n')
-    plugin.chmod(0o755)
+def test_kubectl_finds_the_plugin(notes: Space) -> None:
+    # The package's own console script, as `make init` and pip install it.
     environment: dict[str, Any] = {
         **os.environ,
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / part) for part in ("crds", "operator")),
+        "PATH": f"{PYTHON.parent}:{os.environ['PATH']}",
         "KUBECONFIG": str(notes.plane.kubeconfig),
     }
-    command = [str(ensure(["kubectl"])["kubectl"]), "smem", "top", "-n", notes.name]
+    kubectl = str(ensure(["kubectl"])["kubectl"])
+    found = subprocess.run([kubectl, "plugin", "list"], env=environment, capture_output=True, text=True, check=True)
+    assert str(PYTHON.with_name("kubectl-smem")) in found.stdout.splitlines()
+    command = [kubectl, "smem", "top", "-n", notes.name]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "Minimal" in done.stdout
 

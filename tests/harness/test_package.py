@@ -13,6 +13,7 @@ import yaml
 from tests.harness import oci, package
 from tests.harness.build import built
 from tests.harness.errors import HarnessError
+from tests.harness.image_inputs import INPUTS
 from tests.harness.oci import rename_archive
 from tests.harness.ports import free_ports
 from tests.harness.process import Process
@@ -152,6 +153,61 @@ def answers(port: int) -> bool:
             return bool(response.status == 200)
     except OSError:
         return False
+
+
+@pytest.fixture
+def built_before(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The images as if built, which takes minutes and root, and their lists as if made, whose own test is below."""
+    asked: list[str] = []
+
+    def list_contents(image: Path, name: str, version: str) -> Path:
+        path = image.with_name(f"{name}-{version}.cdx.json")
+        path.write_text(json.dumps({"bomFormat": "CycloneDX", "metadata": {"component": {"name": name}}}))
+        return path
+
+    monkeypatch.setattr(package, "build_images", asked.extend)
+    monkeypatch.setattr(package, "current_archive", lambda _: archive)
+    monkeypatch.setattr(package, "list_contents", list_contents)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "of-the-last-release.tgz").touch()
+    return asked
+
+
+def test_a_release_is_the_chart_both_images_their_lists_digests_and_checksums(
+    built_before: list[str], archive: Path, tmp_path: Path
+) -> None:
+    files = package.package(tmp_path / "dist")
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    names = {f"simplemem-{target}-{version}.{kind}" for target in INPUTS for kind in ("oci.tar", "cdx.json")}
+    names |= {f"simplemem-operator-{version}.tgz", "digests.yaml", "SHA256SUMS"}
+    assert [file.name for file in files] == sorted(names)
+    assert built_before == list(INPUTS)
+    for target in INPUTS:
+        (image,) = index(tmp_path / "dist" / f"simplemem-{target}-{version}.oci.tar")["manifests"]
+        assert f"ghcr.io/simplemem/simplemem-{target}:{version}" in image["annotations"].values()
+    digest = index(archive)["manifests"][0]["digest"]
+    assert (tmp_path / "dist" / "digests.yaml").read_text().count(digest) == len(INPUTS)
+    assert summed(tmp_path / "dist") == names - {"SHA256SUMS"}
+
+
+def test_with_a_key_the_checksums_and_both_lists_are_signed(
+    built_before: list[str], key: Path, allowed: Path, tmp_path: Path
+) -> None:
+    files = package.package(tmp_path / "dist", key)
+    assert built_before
+    signed = {file for file in files if file.name == "SHA256SUMS" or file.name.endswith(".cdx.json")}
+    assert {file.name for file in files if file.suffix == ".sig"} == {f"{file.name}.sig" for file in signed}
+    assert len(signed) == 1 + len(INPUTS)
+    assert all(is_signed(file, allowed) for file in signed)
+    # The sums were signed when all that they are of was there.
+    assert summed(tmp_path / "dist") == {file.name for file in files if file.suffix != ".sig"} - {"SHA256SUMS"}
+
+
+def summed(folder: Path) -> set[str]:
+    """The files that coreutils itself finds as the checksums of a folder say."""
+    check = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    done = subprocess.run(check, cwd=folder, capture_output=True, text=True, check=True)
+    return {line.removesuffix(": OK") for line in done.stdout.splitlines()}
 
 
 def test_checksums_find_a_changed_file(tmp_path: Path) -> None:
