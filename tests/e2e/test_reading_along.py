@@ -33,7 +33,7 @@ def test_the_readme_leads_to_an_answer(environment: dict[str, str]) -> None:
     text = (ROOT / "README.md").read_text().split("## Install on a cluster")[1].split("\n## ")[0]
     install, forward, ask = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
     helm, *steps = install.splitlines()
-    # The release is there already, of images that no registry has.
+    # The main job has run this line, with images that no registry has.
     assert helm.startswith("helm install simplemem charts/simplemem-operator "), helm
     started = time.monotonic()
     with step("the README's store"):

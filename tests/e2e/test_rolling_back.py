@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import kube
+from tests.e2e.load import check_all_there_once, writing
 from tests.e2e.stores import OPERATOR_NAMESPACE, namespace, needs_node, store, wait_ready
 from tests.harness.steps import step
 
@@ -58,33 +59,36 @@ def helm(*words: str) -> None:
 
 
 @pytest.fixture
-def steady() -> Iterator[None]:
-    """A store that is Ready."""
+def url() -> Iterator[str]:
+    """Address of a store that is Ready."""
     kube.apply(namespace(WHERE))
     kube.apply(store(NAME, WHERE, tier="Minimal", storage={"pvc": {"size": "1Gi"}, "deletionPolicy": "Delete"}))
     with step(f"MemoryStore {WHERE}/{NAME}: Ready"):
         wait_ready(NAME, WHERE)
-    yield
+    yield kube.service_url(NAME, WHERE)
     kube.kubectl("delete", "memorystore", NAME, "-n", WHERE, "--timeout=60s")
 
 
-@pytest.mark.usefixtures("steady")
-def test_stores_serve_on_through_an_upgrade_and_back(tmp_path: Path) -> None:
+def test_stores_serve_on_through_an_upgrade_and_back(url: str, tmp_path: Path) -> None:
     before = serving()
     assert before["pods"]
-    with step(f"helm upgrade to a chart {OLD_VERSION}"):
-        helm("upgrade", "simplemem", str(make_older(tmp_path)), "--reset-then-reuse-values")
-    assert not has_suspend()
-    revision = json.loads(kube.run("helm", "list", "-n", OPERATOR_NAMESPACE, "-o", "json"))[0]["revision"]
-    with step("helm upgrade from there, with another log level"):
-        helm("upgrade", "simplemem", str(CHART), "--reset-then-reuse-values", "--set", "logLevel=DEBUG")
-    assert has_suspend()
-    with step("helm rollback"):
-        helm("rollback", "simplemem", revision)
-    assert not has_suspend()
-    with step("helm upgrade for good"):
-        helm("upgrade", "simplemem", str(CHART), "--reset-then-reuse-values")
-    assert has_suspend()
+    with writing(url, "u", "during", pause=0.2) as written:
+        with step(f"helm upgrade to a chart {OLD_VERSION}"):
+            helm("upgrade", "simplemem", str(make_older(tmp_path)), "--reset-then-reuse-values")
+        assert not has_suspend()
+        revision = json.loads(kube.run("helm", "list", "-n", OPERATOR_NAMESPACE, "-o", "json"))[0]["revision"]
+        with step("helm upgrade from there, with another log level"):
+            helm("upgrade", "simplemem", str(CHART), "--reset-then-reuse-values", "--set", "logLevel=DEBUG")
+        assert has_suspend()
+        with step("helm rollback"):
+            helm("rollback", "simplemem", revision)
+        assert not has_suspend()
+        with step("helm upgrade for good"):
+            helm("upgrade", "simplemem", str(CHART), "--reset-then-reuse-values")
+        assert has_suspend()
+    assert written.failed == []
+    assert len(written.acknowledged) > 20
+    check_all_there_once(url, "u", written)
     for found in kube.listed("memorystores"):
         assert kube.condition(found, "Ready")["status"] == "True", found["status"]
     assert serving() == before

@@ -139,12 +139,18 @@ def test_a_backlog_brings_a_gpu_pod_and_its_end_takes_it_away(node: str) -> None
                 kube.kubectl("delete", "pod", pod["metadata"]["name"], "-n", WHERE, "--grace-period=0", "--force")
                 kube.eventually(lambda: encoded("here") > before, within=30, what="texts encoded by processors again")
                 FIGURES["GPU pod lost to texts from processors, s"] = round(time.monotonic() - lost, 1)
-                for operation in operations:
-                    assert finish(client, operation, within=400)["state"] == "Succeeded"
+                by_first_pod = encoded("pods")
+                kube.eventually(lambda: encoded("here") > before + 100, within=60, what="a hundred of them")
+            with step("another GPU pod comes: it encodes again"):
+                operations.append(send(client, parcels(FIRST + 2 * BATCH, BATCH // 2)))
+                kube.eventually(lambda: encoded("pods") > by_first_pod, within=300, what="texts encoded by it")
+                FIGURES["GPU pod lost to texts from another, s"] = round(time.monotonic() - lost, 1)
+            for operation in operations:
+                assert finish(client, operation, within=400)["state"] == "Succeeded"
         FIGURES["backlog done, s"] = round(time.monotonic() - started, 1)
         FIGURES["searches during the backlog"] = {"answered": state.answered, "failed": state.failed}
         assert state.failed == []
-    figures = {"entries": FIRST + len(operations) * BATCH, "pendingTurns": 0}
+    figures = {"entries": FIRST + 2 * BATCH + BATCH // 2, "pendingTurns": 0}
     with step("the status tells of all that was sent"):
         kube.eventually(lambda: status().items() >= figures.items(), within=120, what=f"{figures} in the status")
     with step("idle: no GPU pod"):
