@@ -65,6 +65,11 @@ def draw_dashboard(dashboard: dict[str, Any], answers: dict[str, Series], target
         What its queries gave, by their expressions.
     target
         The image.
+
+    Raises
+    ------
+    SystemExit
+        If a panel would show nothing.
     """
     panels = dashboard["panels"]
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
@@ -75,10 +80,9 @@ def draw_dashboard(dashboard: dict[str, Any], answers: dict[str, Series], target
             continue
         axes = _frame(figure, panel, height)
         found = [(query, answers.get(query["expr"], [])) for query in panel["targets"]]
-        if any(series for _, series in found):
-            DRAWERS[panel["type"]](axes, found, panel)
-        else:
-            _say(axes, "No data", FAINT, 10)
+        if not any(series for _, series in found):
+            raise SystemExit(f"no data for the panel '{panel['title']}' of {target.name}: record the answers anew")
+        DRAWERS[panel["type"]](axes, found, panel)
     figure.savefig(target, dpi=110, facecolor=BACKGROUND)
     plt.close(figure)
 
