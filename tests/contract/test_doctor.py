@@ -58,7 +58,8 @@ def doctor(*arguments: str, **environment: str) -> tuple[int, dict[str, dict[str
 
 def write(folder: Path, **spec: Any) -> str:
     path = folder / "store.yaml"
-    path.write_text(yaml.safe_dump(make_manifest(**spec)))
+    # The library that knows which keys a model needs takes seconds to load.
+    path.write_text(yaml.safe_dump(make_manifest(**{"llm": {"mode": "Rules"}, **spec})))
     return str(path)
 
 
