@@ -18,7 +18,8 @@ from tests.cluster.test_children import KEYS, ON_A_VOLUME, S3
 from tests.harness.fault_proxy import Request
 from tests.harness.operator import Operator
 
-SMALL: dict[str, Any] = {"tier": "CostEffective", "storage": S3}
+SMALL: dict[str, Any] = {"tier": "CostEffective", "storage": S3, "retrieval": {"replicas": 1}}
+"""It names a number, so that the one of an autoscaler that has had time to ask for more is not kept."""
 LARGE: dict[str, Any] = {"tier": "Enterprise", "storage": S3}
 """With autoscaler, disruption budget, GPU pods and a Redis Cluster beside the pods of the small one."""
 STORES = 20

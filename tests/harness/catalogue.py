@@ -90,7 +90,7 @@ PROGRAMS = {
         Program("helm", "helm", "helm.sh/helm/v3/cmd/helm"),
         Program("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
         Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
-        Program("coredns", "coredns", "github.com/coredns/coredns"),
+        Program("coredns", "coredns", "."),
         Program("metrics-server", "metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
         Program("versitygw", "versitygw", "github.com/versity/versitygw/cmd/versitygw"),
         Program("pause", "pause", "."),
