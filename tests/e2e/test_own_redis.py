@@ -48,14 +48,14 @@ def is_ready(name: str) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
-def cached(url: str) -> float:
-    """Searches that a pod has answered from a cache."""
+def cached(url: str, *caches: str) -> float:
+    """What a pod has taken from caches: ``search``, whole answers, and ``query_vectors``, vectors of questions."""
     text = httpx.get(f"{url}/metrics", timeout=30).raise_for_status().text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name.endswith("cache_hits_total") and sample.labels.get("cache") == "search"
+        if sample.name.endswith("cache_hits_total") and sample.labels["cache"] in caches
     )
 
 
@@ -75,8 +75,8 @@ def is_shared(topic: str) -> bool:
     first, second = pod_urls(WHERE, RETRIEVAL)
     questions = [f"On which shelf is parcel number {number}, {topic}?" for number in range(12)]
     worked_out = answers(first, questions)
-    before, found = cached(second), answers(second, questions)
-    return found == worked_out and cached(second) - before >= len(questions)
+    before, found = cached(second, "search"), answers(second, questions)
+    return found == worked_out and cached(second, "search") - before >= len(questions)
 
 
 def topics(word: str) -> Iterator[str]:
@@ -135,12 +135,13 @@ def test_a_store_may_use_a_redis_of_its_users(guest: str) -> None:
     left = iter(questions)
 
     def is_taken_over() -> bool:
-        text, hits = next(left), cached(after)
+        # Whole answers are of a version of the index, which a start may change; the question's vector stays.
+        text, hits = next(left), cached(after, "search", "query_vectors")
         assert answers(after, [text]) == worked_out[text]
-        return cached(after) == hits + 1
+        return cached(after, "search", "query_vectors") > hits
 
     with step("another pod takes from the Redis what the one before has worked out"):
-        kube.eventually(is_taken_over, within=60, what="an answer that the pod before has worked out", every=1)
+        kube.eventually(is_taken_over, within=60, what="what the pod before has worked out", every=1)
 
 
 def test_a_lost_node_comes_back_as_the_one_it_was_and_no_search_fails() -> None:
