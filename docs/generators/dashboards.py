@@ -145,7 +145,7 @@ def _draw_lines(axes: Axes, found: Found, panel: Panel) -> None:
     # Room for the legend.
     axes.set_ylim(min(0.0, low), high + 0.25 * (high - min(0.0, low)))
     axes.yaxis.set_major_formatter(lambda value, _: write_value(value, _unit(panel)))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} min")
+    axes.xaxis.set_major_formatter(lambda minutes, _: write_ago(minutes))
     axes.grid(visible=True, color="#2c3235", lw=0.6)
     axes.legend(fontsize=6.5, frameon=False, labelcolor=INK, loc="upper left", ncols=2)
 
@@ -164,7 +164,7 @@ def _draw_heatmap(axes: Axes, found: Found, _panel: Panel) -> None:
     axes.imshow(rows, aspect="auto", origin="lower", cmap="inferno", extent=(*ends, -0.5, len(rows) - 0.5))
     marks = range(0, len(series), max(1, len(series) // 6))
     axes.set_yticks(list(marks), [series[place]["metric"]["le"] for place in marks])
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} min")
+    axes.xaxis.set_major_formatter(lambda minutes, _: write_ago(minutes))
 
 
 def _draw_table(axes: Axes, found: Found, panel: Panel) -> None:
@@ -222,6 +222,11 @@ def _name(query: dict[str, Any], metric: dict[str, str]) -> str:
         text = text.replace(f"{{{{{key}}}}}", value)
     text = re.sub(r"{{.*?}}", "", text).strip()
     return text or ", ".join(value for key, value in metric.items() if key != "__name__") or "none"
+
+
+def write_ago(minutes: float) -> str:
+    """A time before the last one: in seconds within the last few minutes."""
+    return f"{minutes:.0f} min" if abs(minutes) >= 5 else f"{60 * minutes + 0.0:.0f} s"
 
 
 def write_value(value: float, unit: str) -> str:
