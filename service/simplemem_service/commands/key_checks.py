@@ -16,9 +16,8 @@ EITHER = frozenset(["GOOGLE_API_KEY", "GEMINI_API_KEY"])
 
 def check_keys(store: ResolvedStore) -> Iterator[Finding]:
     """Whether this environment has what LiteLLM needs to call the store's models at their providers."""
-    models = [] if store.llm.is_rules_by_choice else store.llm.models
-    for check, model in (("model key", model) for model in models):
-        yield from _check(check, model, store.llm.api_base, "; Rules mode needs none")
+    for model in [] if store.llm.is_rules_by_choice else store.llm.models:
+        yield from _check("model key", model, store.llm.api_base, "; Rules mode needs none")
     if store.embedding.device is Device.API:
         yield from _check("embedding key", store.embedding.model, store.llm.api_base, "")
 
