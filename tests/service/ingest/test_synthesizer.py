@@ -141,7 +141,8 @@ async def test_a_long_memory_is_read_over_several_steps(memory: Memory, monkeypa
     assert (await memory.entry("live in Paris")).superseded_by == (await memory.entry("Rome")).entry_id
 
 
-async def test_users_whose_turns_alternate_are_told_apart(memory: Memory) -> None:
+async def test_users_whose_turns_alternate_are_told_apart(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesizers, "STEP_SECONDS", 60)
     for number, text in enumerate(("I live in Paris.", "I live in Rome now.", "I live in Oslo now.")):
         await memory.say(("Ada", text), user="ada", session=f"s{number}")
         await memory.say(("Ada", text), user="ben", session=f"s{number}")
