@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from tests.cluster.conftest import Fleet, Space, eventually
 from tests.cluster.test_tier_changes import CHILDREN, CLAIM
+from tests.harness.kwok import FakeNode
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 TIERS = {
@@ -27,6 +29,8 @@ TIERS = {
 BACKUPS = {"team": "STANDARD_IA", "private": "GLACIER"}
 """Stores whose samples ask for copies, and the class of those."""
 ON_BUCKETS = {"product", "corporate"}
+LOPSIDED = ("a1", "a2", "a3", "a4", "b1", "c1")
+"""Zone and number of six nodes of which four lie in one zone."""
 SPOT_TAINTS = {"cloud.google.com/gke-spot", "kubernetes.azure.com/scalesetpriority"}
 
 
@@ -140,3 +144,33 @@ def test_a_slice_of_a_gpu_is_asked_for_by_its_name(city: Space, fleet: Fleet) ->
     assert node_of(pod) == "gpu-b1"
     limits = pod["spec"]["containers"][0]["resources"]["limits"]
     assert (limits.get(part), limits.get("nvidia.com/gpu")) == ("1", None)
+
+
+@pytest.fixture
+def lopsided(fleet: Fleet) -> Iterator[dict[str, str]]:
+    """The label of those nodes, which are there for the test."""
+    labels = {"harness.simplemem.io/lopsided": "true"}
+    nodes = [FakeNode(f"many-{name}", f"zone-{name[0]}", labels=labels) for name in LOPSIDED]
+    fleet.kwok.add_nodes(nodes)
+    yield labels
+    fleet.plane.kubectl("delete", "node", *(node.name for node in nodes))
+
+
+def test_answering_pods_are_spread_over_zones_where_nodes_are_not(city: Space, lopsided: dict[str, str]) -> None:
+    """The scheduler of the tests spreads nothing by itself: pods that ask for no spread lie as the nodes do."""
+
+    def zones(label: str) -> Counter[str]:
+        found = json.loads(city.kubectl("get", "pods", "-l", label, "-o", "json"))["items"]
+        return Counter(node_of(pod).removeprefix("many-")[:1] for pod in found if node_of(pod))
+
+    container = {"name": "main", "image": "any", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}
+    pod = {"metadata": {"labels": {"is": "plain"}}, "spec": {"containers": [container], "nodeSelector": lopsided}}
+    plain = {"replicas": 6, "selector": {"matchLabels": {"is": "plain"}}, "template": pod}
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "plain"}, "spec": plain}
+    city.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    eventually(lambda: zones("is=plain") == {"a": 4, "b": 1, "c": 1}, within=60)
+    city.kubectl("delete", "deployment", "plain", "--cascade=foreground", "--timeout=60s")
+    own = {"bucket": "memories", "credentialsSecretName": "bucket-keys"}
+    city.store(tier="Enterprise", storage={"s3": own}, pods={"nodeSelector": lopsided})
+    answering = "app.kubernetes.io/instance=notes,app.kubernetes.io/component=retrieval"
+    eventually(lambda: zones(answering) == {"a": 2, "b": 2, "c": 2}, within=60)

@@ -27,6 +27,7 @@ from tests.harness.control_plane_flags import (
     api_server_flags,
     controller_manager_flags,
     etcd_flags,
+    scheduler_config,
     scheduler_flags,
 )
 from tests.harness.errors import HarnessError
@@ -117,7 +118,9 @@ class ControlPlane:
             flags = controller_manager_flags(self.places, self.options, config)
             self._launch("kube-controller-manager", flags, self.options.controller_manager_prefix)
         if self.options.has_scheduler:
-            self._launch("kube-scheduler", scheduler_flags(self.kubeconfig_for(SCHEDULER)))
+            config = self.places.state / "scheduler.json"
+            config.write_text(json.dumps(scheduler_config(self.kubeconfig_for(SCHEDULER))))
+            self._launch("kube-scheduler", scheduler_flags(config))
         self._wait_for_controllers()
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.harness.pki import Pki
 
@@ -165,6 +166,20 @@ def controller_manager_flags(places: Places, options: ControlPlaneOptions, kubec
     ]
 
 
-def scheduler_flags(kubeconfig: Path) -> list[str]:
+def scheduler_flags(config: Path) -> list[str]:
     """Flags of kube-scheduler."""
-    return [f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0"]
+    return [f"--config={config}", "--secure-port=0"]
+
+
+def scheduler_config(kubeconfig: Path) -> dict[str, Any]:
+    """Configuration of kube-scheduler; it spreads nothing by itself, so pods lie where their own specs want them."""
+    spread = {"defaultingType": "List", "defaultConstraints": []}
+    return {
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "clientConnection": {"kubeconfig": str(kubeconfig)},
+        "leaderElection": {"leaderElect": False},
+        "profiles": [
+            {"schedulerName": "default-scheduler", "pluginConfig": [{"name": "PodTopologySpread", "args": spread}]}
+        ],
+    }
