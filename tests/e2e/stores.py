@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e import kube
 
@@ -94,6 +95,17 @@ def pod_urls(where: str, selector: str) -> list[str]:
 def _is_ready(pod: dict[str, Any]) -> bool:
     found = {(one["type"], one["status"]) for one in pod["status"].get("conditions", ())}
     return ("Ready", "True") in found and "deletionTimestamp" not in pod["metadata"]
+
+
+def counted(url: str, name: str, label: str, *values: str) -> float:
+    """What a pod has counted under a name (its end is enough), where a label has one of the values."""
+    text = httpx.get(f"{url}/metrics", timeout=30).raise_for_status().text
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name.endswith(name) and sample.labels[label] in values
+    )
 
 
 def parcels(first: int, count: int) -> list[dict[str, str]]:

@@ -11,11 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e import kube
 from tests.e2e.load import load
-from tests.e2e.stores import FIGURES, PASSWORD, finish, needs_node, parcels, pod_urls, store, wait_ready
+from tests.e2e.stores import FIGURES, PASSWORD, counted, finish, needs_node, parcels, pod_urls, store, wait_ready
 from tests.harness.steps import step
 
 pytestmark = [pytest.mark.e2e, needs_node]
@@ -50,13 +49,7 @@ def is_ready(name: str) -> bool:
 
 def cached(url: str, *caches: str) -> float:
     """What a pod has taken from caches: ``search``, whole answers, and ``query_vectors``, vectors of questions."""
-    text = httpx.get(f"{url}/metrics", timeout=30).raise_for_status().text
-    return sum(
-        sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name.endswith("cache_hits_total") and sample.labels["cache"] in caches
-    )
+    return counted(url, "cache_hits_total", "cache", *caches)
 
 
 def question(text: str) -> dict[str, Any]:

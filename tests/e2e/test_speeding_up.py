@@ -13,13 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e import kube
 from tests.e2e.load import load
 from tests.e2e.stores import (
     FIGURES,
     bucket,
+    counted,
     create_bucket_keys,
     finish,
     namespace,
@@ -83,13 +83,7 @@ def wanted() -> int:
 def encoded(where: str) -> float:
     """Texts that the writer has had from the embedding pods (``pods``), or encoded by itself (``here``)."""
     (writer,) = pod_urls(WHERE, f"{OWN}=ingest")
-    text = httpx.get(f"{writer}/metrics", timeout=30).raise_for_status().text
-    return sum(
-        sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name.endswith("encoded_texts_total") and sample.labels["where"] == where
-    )
+    return counted(writer, "encoded_texts_total", "where", where)
 
 
 def status() -> dict[str, Any]:
