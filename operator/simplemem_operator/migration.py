@@ -32,8 +32,9 @@ class Move:
         """What to do, in words."""
         return (
             f"the data is in {self.source}, the spec names {self.target}; the store goes on in {self.source}. To move, "
-            f"run `simplemem export -o FILE` against it, then `kubectl -n {store.namespace} annotate --overwrite smem "
-            f"{store.name} {MOVE_STORAGE_TO}={self.target}`, then `simplemem import FILE`; nothing in {self.source} is "
+            "have nobody write, run `simplemem export -o FILE` against it, then "
+            f"`kubectl -n {store.namespace} annotate --overwrite smem {store.name} {MOVE_STORAGE_TO}={self.target}`, "
+            f"then `simplemem import FILE`; nothing in {self.source} is "
             "deleted"
         )
 
