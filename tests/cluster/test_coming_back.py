@@ -46,7 +46,7 @@ def check_served(home: ControlPlane, operator: Operator) -> Space:
     space = Space(home, f"back-{next(NUMBERS)}")
     space.store(tier="Minimal")
     eventually(lambda: space.names() == ON_A_VOLUME, within=40)
-    eventually(lambda: operator.readyz() == (200, "ok"), within=10)
+    eventually(lambda: operator.readyz() == (200, "ok"), within=30)
     return space
 
 

@@ -72,7 +72,7 @@ def test_what_turns_is_told_once_and_leaves_the_store_ready(town: Space, figures
     assert (town.get("smem", "notes") or {})["status"]["recommendation"]["tier"] == "CostEffective"
     figures |= {"spend_cents": 7000, **canary(1000)}
     eventually(lambda: condition(town, "WithinBudget") == ("False", "BudgetExceeded"), within=60)
-    eventually(lambda: condition(town, "WritePathHealthy") == ("False", "WritePathStale"), within=10)
+    eventually(lambda: condition(town, "WritePathHealthy") == ("False", "WritePathStale"), within=30)
     assert town.ready()["status"] == "True"
     models = (town.get("smem", "notes") or {})["status"]["cost"]["measured"]["items"][-1]
     assert (models["name"], models["usd"]) == ("models", "70.00")

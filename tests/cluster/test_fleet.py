@@ -50,10 +50,10 @@ def test_a_pod_that_says_its_disk_is_full_is_believed(town: Space, fleet: Fleet)
     eventually(lambda: town.ready().get("status") == "True", within=30)
     full = {"ok": False, "reason": "StorageUnwritable", "message": "no space left on the volume"}
     fleet.answerer.failing[town.name] = {"storage": full}
-    eventually(lambda: town.ready().get("reason") == "StorageUnwritable", within=15)
+    eventually(lambda: town.ready().get("reason") == "StorageUnwritable", within=30)
     assert town.ready()["message"] == "no space left on the volume"
     del fleet.answerer.failing[town.name]
-    eventually(lambda: town.ready().get("status") == "True", within=15)
+    eventually(lambda: town.ready().get("status") == "True", within=30)
 
 
 def test_a_plan_that_is_nearly_full_is_told_before_the_vendor_refuses(town: Space, fleet: Fleet) -> None:

@@ -168,7 +168,7 @@ def test_a_node_that_comes_back_at_another_address_is_found_by_a_running_service
     async def serve() -> None:
         cache = RedisCache(f"redis://:{PASSWORD}@127.0.0.1:{nodes[0].port}", Metrics())
         try:
-            assert await found_again(cache, within=10)
+            assert await found_again(cache, within=30)
             nodes[1].kill()
             # As the address of a pod that is gone: whoever connects never hears a word.
             with socket.create_server(("127.0.0.1", nodes[1].port)):

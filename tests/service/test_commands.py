@@ -171,7 +171,7 @@ def test_up_says_when_it_is_ready_and_stops_cleanly(
     server = make_server(tmp_path)
     server.start()
     server.wait_ready()
-    eventually(lambda: f"ready {server.url}" in server.log().splitlines(), within=5, what="the line that says so")
+    eventually(lambda: f"ready {server.url}" in server.log().splitlines(), within=30, what="the line that says so")
     assert server.process is not None
     server.process.send_signal(number)
     assert server.process.wait(30) == 0

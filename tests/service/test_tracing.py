@@ -55,7 +55,7 @@ class Collector:
             wanted = (one for one in self.spans if one.name == name and one.trace_id.hex().startswith(trace_id))
             return next(wanted, None)
 
-        return eventually(find, within=20, what=f"a span '{name}'")
+        return eventually(find, within=40, what=f"a span '{name}'")
 
     def close(self) -> None:
         self._server.shutdown()

@@ -129,7 +129,7 @@ def test_a_stop_writes_what_was_counted(make_server: Starter, tmp_path: Path) ->
     with server.client() as client:
         remember(client, "ada", "I live in Rome.", "I play the piano.")
         client.post("/v1/search", json={"query": "Where?"}).raise_for_status()
-        figures = eventually(lambda: server.readiness()["figures"], within=10, what="figures")
+        figures = eventually(lambda: server.readiness()["figures"], within=30, what="figures")
         assert (figures["week_days"], figures["index_behind_seconds"]) == (0, 0)
     assert server.stop() == 0
     (found,) = (server.data / FOLDER).iterdir()

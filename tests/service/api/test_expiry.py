@@ -165,7 +165,7 @@ def test_a_running_store_tells_when_its_tokens_expire(guarded: Server) -> None:
     added = guarded.folder / "tokens" / "added"
     added.write_text(json.dumps({"token": "added-secret", "expires": EXPIRES}))
     try:
-        eventually(lambda: len(told()) == 3, within=20, what="the token of a new file")
+        eventually(lambda: len(told()) == 3, within=40, what="the token of a new file")
     finally:
         added.unlink()
-    eventually(lambda: len(told()) == 2, within=20, what="the metric goes with its file")
+    eventually(lambda: len(told()) == 2, within=40, what="the metric goes with its file")

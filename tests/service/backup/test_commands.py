@@ -50,7 +50,7 @@ def test_a_store_is_copied_listed_and_restored_by_commands(
     assert (refused.returncode, "none of the tokens" in refused.stderr) == (4, True), refused.stderr
     (tokens / "root").write_text("root-secret")
     with server.client(headers={"Authorization": "Bearer root-secret"}) as client:
-        eventually(lambda: client.get("/v1/status").status_code == 200, within=10, what="the new token")
+        eventually(lambda: client.get("/v1/status").status_code == 200, within=30, what="the new token")
         assert client.get("/v1/backup").json() == {"current": None, "last": None, "last_succeeded": None}
         kept = remember(client, "ada", *TEXTS)
         made = run("backup", **pod)

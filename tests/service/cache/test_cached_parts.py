@@ -103,10 +103,10 @@ def test_a_search_is_answered_from_redis_until_something_changes(
     with server.client() as client:
         remember(client, "ada", "The red bicycle is in the cellar.")
         first = search(client)
-        eventually(lambda: search(client) == first and hits(server), within=10, what="a hit")
+        eventually(lambda: search(client) == first and hits(server), within=30, what="a hit")
         assert "bicycle" in first["context"]
         client.post("/v1/turns", json=said("n", "Ben took the red bicycle to Berlin.")).raise_for_status()
-        eventually(lambda: len(search(client)["results"]) == 2, within=20, what="the new entry")
+        eventually(lambda: len(search(client)["results"]) == 2, within=40, what="the new entry")
         redis_server.kill()
         for number in range(30):
             assert search(client, f"red bicycle {number}")["results"]
@@ -126,7 +126,7 @@ def test_the_service_s_own_checks_leave_results_in_redis(
         def is_kept() -> bool:
             """Whether a result from before a check is there after it."""
             first, checked = search(client), last_check(server)
-            eventually(lambda: last_check(server) > checked, within=20, what="a check")
+            eventually(lambda: last_check(server) > checked, within=40, what="a check")
             found = hit_count(server)
             return search(client) == first and hit_count(server) == found + 1
 

@@ -131,7 +131,7 @@ def wait_connected(client: httpx.Client, redis: RedisServer) -> None:
     numbers = iter(range(1_000))
     eventually(
         lambda: ask(client, f"Question {next(numbers)}?") and asyncio.run(dump(redis)),
-        within=10,
+        within=30,
         what="a value in Redis",
     )
 

@@ -196,7 +196,7 @@ async def test_calls_at_a_time_are_bounded(maker: Maker, openai_server: OpenAiSe
     openai_server.script_embeddings(*(Silence(30) for _ in range(DOCUMENT_CALLS)))
     texts = [f"parcel {number}" for number in range(BATCH_TEXTS * (DOCUMENT_CALLS + 4))]
     job = asyncio.create_task(embedding.encode_documents(texts))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while len(openai_server.embedded) < DOCUMENT_CALLS:
             await asyncio.sleep(0.01)
     # A question has calls of its own.

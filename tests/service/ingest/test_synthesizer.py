@@ -185,7 +185,7 @@ async def test_stage_2_hurries_where_turns_wait(memory: Memory, monkeypatch: pyt
     await memory.say(*MOVES)
     memory.worker.pace.is_busy = lambda: True
     memory.journal.appended.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await step(memory)
 
 

@@ -128,7 +128,7 @@ async def test_nothing_is_written_between_a_switch_and_its_answer(
     store.blobs.refused = "identity/"
     switching = asyncio.create_task(store.switch())
     await asyncio.to_thread(
-        eventually, lambda: len(store.tables()) == 2 or None, within=10, what="the table of the new vectors"
+        eventually, lambda: len(store.tables()) == 2 or None, within=30, what="the table of the new vectors"
     )
     await asyncio.sleep(0.5)
     assert not switching.done()

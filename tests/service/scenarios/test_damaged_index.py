@@ -41,7 +41,7 @@ def test_a_damaged_lexical_index_is_rebuilt_and_every_search_is_answered(tmp_pat
     server.wait_ready()
     with server.client() as client:
         remember(client, "ada", *TEXTS)
-        eventually(lambda: words(client) > 0, within=10, what="words count")
+        eventually(lambda: words(client) > 0, within=30, what="words count")
     server.kill()
     damage(server)
     server.start()
@@ -51,10 +51,10 @@ def test_a_damaged_lexical_index_is_rebuilt_and_every_search_is_answered(tmp_pat
         assert words(client) > 0
         damage(server)
         seen = {words(client) > 0}
-        eventually(lambda: words(client) > 0, within=20, what="words count again")
+        eventually(lambda: words(client) > 0, within=40, what="words count again")
         assert seen == {False}, "the damage was met by a search"
         shutil.rmtree(index_of(server))
         remember(client, "ada", *TEXTS, "I have a dog called Babbage.")
-        eventually(lambda: words(client) > 0, within=20, what="words count without the folder")
+        eventually(lambda: words(client) > 0, within=40, what="words count without the folder")
         assert server.readiness()["ready"]
     assert server.stop() == 0

@@ -67,7 +67,7 @@ def test_an_acknowledged_segment_that_was_cut_is_missed_loudly_and_the_rest_is_t
     server.kill()
     server.start()
     server.wait_ready()
-    eventually(lambda: waiting[-1].name in server.readiness()["checks"]["ingest"]["message"], within=20, what="told")
+    eventually(lambda: waiting[-1].name in server.readiness()["checks"]["ingest"]["message"], within=40, what="told")
 
 
 def test_what_was_cut_off_while_it_was_written_goes_unseen(server: Server) -> None:

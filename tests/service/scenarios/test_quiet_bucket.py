@@ -47,7 +47,7 @@ def test_pods_hear_of_each_other_and_a_quiet_store_asks_little(
             answer = client.post("/v1/turns", json=body).raise_for_status().json()
             assert finish(client, answer["operation_id"])["state"] == "Succeeded"
         done = time.monotonic()
-        eventually(lambda text=text: finds(readers[1], text), within=20, what=f"'{text}' found by the other pod")  # type: ignore[misc]
+        eventually(lambda text=text: finds(readers[1], text), within=40, what=f"'{text}' found by the other pod")  # type: ignore[misc]
         assert time.monotonic() - done <= FRESH_SECONDS
         # Long enough for the other pod to look as seldom as it may.
         time.sleep(3)

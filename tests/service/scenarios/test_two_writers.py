@@ -72,7 +72,7 @@ def test_turns_that_four_processes_accept_at_once_are_kept_once_by_the_one_that_
     assert len(acknowledged) == PROCESSES * TURNS_EACH + 1
     for server in servers:
         with server.client() as client:
-            eventually(partial(holds, client, len(acknowledged)), within=20, what="every turn counted once")
+            eventually(partial(holds, client, len(acknowledged)), within=40, what="every turn counted once")
             assert sorted(list_sources(client, "ada")) == acknowledged
     assert sum(map(waits, servers)) == PROCESSES - 1
 
@@ -150,7 +150,7 @@ def test_in_a_bucket_a_writer_that_stood_still_in_its_commit_does_no_harm(
         for client in (one, other):
             assert list_sources(client, "erin") == []
             assert list_sources(client, "ada") == ["ada-0", "ada-1"]
-            eventually(partial(holds, client, 3), within=20, what="three turns, three entries")
+            eventually(partial(holds, client, 3), within=40, what="three turns, three entries")
 
 
 def tell(client: httpx.Client, user: str, *texts: str) -> str:

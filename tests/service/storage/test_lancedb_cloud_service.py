@@ -88,7 +88,7 @@ def test_pods_share_the_cloud_and_a_journal_in_a_bucket(
         server.wait_ready()
     with one.client() as client:
         remember(client, "ada", "Ada moved to Rome in May.")
-    eventually(lambda: found(two, "ada", "Where did Ada move to?"), within=20, what="the turn in the other pod")
+    eventually(lambda: found(two, "ada", "Where did Ada move to?"), within=40, what="the turn in the other pod")
     writer.kill()
     with two.client() as client:
         turn = {"id": "t", "speaker": "Ada", "text": "Ada sails to Crete in June."}
@@ -100,7 +100,7 @@ def test_pods_share_the_cloud_and_a_journal_in_a_bucket(
     for reader in (one, two):
         eventually(
             lambda reader=reader: any("Crete" in text for text in found(reader, "ada", "sailing")),  # type: ignore[misc]
-            within=20,
+            within=40,
             what="what came while the writer was away",
         )
     assert not [name for _, name in bucket.requests() if "shared" in name and ".lance" in name]
