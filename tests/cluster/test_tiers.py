@@ -29,8 +29,8 @@ TIERS = {
 BACKUPS = {"team": "STANDARD_IA", "private": "GLACIER"}
 """Stores whose samples ask for copies, and the class of those."""
 ON_BUCKETS = {"product", "corporate"}
-LOPSIDED = ("a1", "a2", "a3", "a4", "b1", "c1")
-"""Zone and number of six nodes of which four lie in one zone."""
+SIZES = {"a": ("512", "2Ti"), "b": ("8", "32Gi"), "c": ("8", "32Gi")}
+"""Processors and memory of nodes in a zone that attracts pods, and in two others."""
 SPOT_TAINTS = {"cloud.google.com/gke-spot", "kubernetes.azure.com/scalesetpriority"}
 
 
@@ -148,29 +148,35 @@ def test_a_slice_of_a_gpu_is_asked_for_by_its_name(city: Space, fleet: Fleet) ->
 
 @pytest.fixture
 def lopsided(fleet: Fleet) -> Iterator[dict[str, str]]:
-    """The label of those nodes, which are there for the test."""
+    """The label of two nodes in each of those zones, which are there for the test."""
     labels = {"harness.simplemem.io/lopsided": "true"}
-    nodes = [FakeNode(f"many-{name}", f"zone-{name[0]}", labels=labels) for name in LOPSIDED]
+    nodes = [
+        FakeNode(f"{zone}{number}-lopsided", f"zone-{zone}", cpu=cpu, memory=memory, labels=labels)
+        for zone, (cpu, memory) in SIZES.items()
+        for number in (1, 2)
+    ]
     fleet.kwok.add_nodes(nodes)
     yield labels
     fleet.plane.kubectl("delete", "node", *(node.name for node in nodes))
 
 
-def test_answering_pods_are_spread_over_zones_where_nodes_are_not(city: Space, lopsided: dict[str, str]) -> None:
-    """The scheduler of the tests spreads nothing by itself: pods that ask for no spread lie as the nodes do."""
+def test_answering_pods_are_spread_over_zones_though_one_has_more_room(city: Space, lopsided: dict[str, str]) -> None:
+    """The scheduler of the tests spreads nothing by itself: pods that ask for no spread go where most room is."""
 
-    def zones(label: str) -> Counter[str]:
+    def nodes(label: str) -> Counter[str]:
         found = json.loads(city.kubectl("get", "pods", "-l", label, "-o", "json"))["items"]
-        return Counter(node_of(pod).removeprefix("many-")[:1] for pod in found if node_of(pod))
+        return Counter(node_of(pod)[:2] for pod in found if node_of(pod))
 
-    container = {"name": "main", "image": "any", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}
+    resources = {"requests": {"cpu": "500m", "memory": "1Gi"}}
+    container = {"name": "main", "image": "any", "resources": resources}
     pod = {"metadata": {"labels": {"is": "plain"}}, "spec": {"containers": [container], "nodeSelector": lopsided}}
     plain = {"replicas": 6, "selector": {"matchLabels": {"is": "plain"}}, "template": pod}
     manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "plain"}, "spec": plain}
     city.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
-    eventually(lambda: zones("is=plain") == {"a": 4, "b": 1, "c": 1}, within=60)
+    placed = eventually(lambda: (found := nodes("is=plain")).total() == 6 and found, within=60)
+    assert {node[0] for node in placed} == {"a"}
     city.kubectl("delete", "deployment", "plain", "--cascade=foreground", "--timeout=60s")
-    own = {"bucket": "memories", "credentialsSecretName": "bucket-keys"}
-    city.store(tier="Enterprise", storage={"s3": own}, pods={"nodeSelector": lopsided})
+    storage = {"s3": {"bucket": "memories", "credentialsSecretName": "bucket-keys"}}
+    city.store(tier="Enterprise", storage=storage, pods={"nodeSelector": lopsided, "resources": resources})
     answering = "app.kubernetes.io/instance=notes,app.kubernetes.io/component=retrieval"
-    eventually(lambda: zones(answering) == {"a": 2, "b": 2, "c": 2}, within=60)
+    eventually(lambda: nodes(answering) == dict.fromkeys(("a1", "a2", "b1", "b2", "c1", "c2"), 1), within=60)
