@@ -124,6 +124,7 @@ def test_a_search_without_the_meaning_says_so(open_page: Opener, url: str, proxy
     page.fill("#query", "Who is Eva?")
     page.press("Enter")
     page.wait_text("#search-message", "by words, people and dates alone")
+    assert "Eva works as a doctor" in page.text("#search-results")
 
 
 def test_an_operation_is_followed_through_a_restart(open_page: Opener, url: str, proxy: PathProxy) -> None:
