@@ -117,6 +117,13 @@ def parcels(first: int, count: int) -> list[dict[str, str]]:
     ]  # fmt: skip
 
 
+def tell(client: httpx.Client, turns: list[dict[str, str]], user: str, session: str = "s") -> None:
+    """Send turns and wait until they are remembered."""
+    body = {"user_id": user, "session_id": session, "turns": turns}
+    answer = client.post("/v1/turns", json=body).raise_for_status()
+    assert finish(client, answer.json()["operation_id"])["state"] == "Succeeded"
+
+
 def search(url: str, query: str, user: str, top_k: int = 10) -> list[dict[str, Any]]:
     """Results of a search in a user's memory."""
     body = {"query": query, "top_k": top_k, "filter": {"user_id": user}}

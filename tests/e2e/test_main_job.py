@@ -28,11 +28,11 @@ from tests.e2e.stores import (
     PASSWORD,
     bucket,
     create_bucket_keys,
-    finish,
     namespace,
     needs_node,
     search,
     store,
+    tell,
     wait_ready,
 )
 from tests.harness.redis_image import REDIS_IMAGE
@@ -131,8 +131,7 @@ def test_a_conversation_goes_in_and_its_questions_are_answered(name: str, where:
     if not LOCOMO.exists():
         client = httpx.Client(base_url=url, timeout=60)
         turns = [{"id": "t1", "speaker": "Ada", "text": "I moved to Rome.", "timestamp": "2026-03-01T10:00:00Z"}]
-        answer = client.post("/v1/turns", json={"user_id": "u", "session_id": "s", "turns": turns}).raise_for_status()
-        assert finish(client, answer.json()["operation_id"])["state"] == "Succeeded"
+        tell(client, turns, "u")
         assert search(url, "Where does Ada live?", "u")[0]["sources"] == ["t1"]
         pytest.skip(f"evidence recall not measured: no LoCoMo at {LOCOMO}")
     python = ROOT / ".venv" / "service" / "bin" / "python"

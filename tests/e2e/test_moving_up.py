@@ -28,6 +28,7 @@ from tests.e2e.stores import (
     search,
     simplemem,
     store,
+    tell,
     wait_ready,
 )
 from tests.harness.steps import step
@@ -50,8 +51,7 @@ def remembered() -> Iterator[list[Memory]]:
     url = kube.service_url(NAME, WHERE)
     turns = parcels(0, TURNS)
     with httpx.Client(base_url=url, timeout=60) as client:
-        answer = client.post("/v1/turns", json={"user_id": "u", "session_id": "s", "turns": turns}).raise_for_status()
-        assert finish(client, answer.json()["operation_id"])["state"] == "Succeeded"
+        tell(client, turns, "u")
     found = memories(url, "u")
     assert {source for _, sources in found for source in sources} == {turn["id"] for turn in turns}
     yield found
@@ -73,8 +73,7 @@ def change(url: str, remembered: list[Memory]) -> list[Memory]:
     turns = parcels(TURNS, 10)
     forgotten = parcels(3, 1)[0]["id"]
     with httpx.Client(base_url=url, timeout=60) as client:
-        answer = client.post("/v1/turns", json={"user_id": "u", "session_id": "t", "turns": turns}).raise_for_status()
-        assert finish(client, answer.json()["operation_id"])["state"] == "Succeeded"
+        tell(client, turns, "u", "t")
         (entry,) = (entry for entry in entries(url, "u") if forgotten in entry["sources"])
         answer = client.delete(f"/v1/entries/{entry['entry_id']}").raise_for_status()
         assert finish(client, answer.json()["operation_id"])["state"] == "Succeeded"
