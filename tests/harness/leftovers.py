@@ -1,7 +1,7 @@
 """What an aborted run left, and whether it is ours to remove.
 
-A process is known again by more than its number, which the system gives out anew: by the boot, the time at which it
-started, and its command line. Mounts and control groups are known by the folder or name that only we use.
+A process is known again by more than its number, which the system gives out anew: by the boot and the time at which
+it started. Mounts and control groups are known by the folder or name that only we use.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -36,8 +36,8 @@ class ProcessRecord:
     """Id of the boot that it ran in."""
     started: int
     """Its start, in clock ticks after the boot."""
-    command: tuple[str, ...]
-    """Its command line."""
+    command: tuple[str, ...] = field(compare=False)
+    """Its command line. It changes while a process lives: with the program, and to nothing as it ends."""
 
     @classmethod
     def read(cls, pid: int, proc: Path = Path("/proc")) -> Self | None:

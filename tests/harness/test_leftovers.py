@@ -40,9 +40,12 @@ def test_the_same_process_is_known_again(tmp_path: Path, record: ProcessRecord) 
     assert record.is_alive(make_proc(tmp_path))
 
 
-@pytest.mark.parametrize(
-    "change", [{"started": 101}, {"command": "sshd\0"}, {"state": "Z"}], ids=["later start", "other command", "zombie"]
-)
+@pytest.mark.parametrize("command", ["sshd\0", ""], ids=["other program", "about to end"])
+def test_a_process_is_the_same_whatever_its_command(tmp_path: Path, record: ProcessRecord, command: str) -> None:
+    assert record.is_alive(make_proc(tmp_path, command=command))
+
+
+@pytest.mark.parametrize("change", [{"started": 101}, {"state": "Z"}], ids=["later start", "zombie"])
 def test_another_process_with_the_number_is_not_taken_for_it(
     tmp_path: Path, record: ProcessRecord, change: dict[str, str]
 ) -> None:
