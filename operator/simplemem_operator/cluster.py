@@ -24,6 +24,9 @@ PAGE = 500
 SILENCE_SECONDS = 10.0
 """How much longer than its promised life a watch may be silent, in seconds, before it is taken for dead."""
 
+FIRST_VERSION = "1"
+"""Version of an empty etcd, which no object can have: versions are counted over all of it, and each write is one."""
+
 PROXY_SECONDS = 5.0
 """How long a pod may take to answer through the API server, in seconds."""
 
@@ -101,6 +104,16 @@ class Cluster:
         if live is not None:
             manifest = {**manifest, "metadata": {**metadata, "uid": live["metadata"]["uid"]}}
         return self._apply(kind.path(metadata["namespace"], metadata["name"]), manifest)
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Have a new object as the manifest says, owned as if it had been applied; gives it as it is then.
+
+        Raises `ConflictError` where an object of that name exists, whoever made it: one that is to be applied at
+        another version than it has is refused, and none ever has the first.
+        """
+        metadata = manifest["metadata"]
+        first = {**manifest, "metadata": {**metadata, "resourceVersion": FIRST_VERSION}}
+        return self._apply(KINDS[manifest["kind"]].path(metadata["namespace"], metadata["name"]), first)
 
     def apply_replicas(self, live: Manifest, replicas: int) -> Manifest:
         """Own the number of pods under a second name, so that it stays when the first gives it up."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from simplemem_operator import labels
 from simplemem_operator.caches import Caches
+from simplemem_operator.claims import owner_of
 from simplemem_operator.cluster import Cluster
-from simplemem_operator.kinds import KINDS, SECRETS
+from simplemem_operator.kinds import SECRETS
 from simplemem_operator.models.desired import Manifest
 from simplemem_operator.models.observed import Observed, PodHealth, SecretState
 from simplemem_operator.object_cache import Key
@@ -34,7 +35,7 @@ class Observer:
     Parameters
     ----------
     cluster
-        For what no cache knows: objects that are not ours, and the data of a Secret that changed.
+        For what no cache knows: the data of a Secret that changed.
     caches
         What is known.
     reports
@@ -47,25 +48,17 @@ class Observer:
         self._reports = reports
         self._digests: dict[Key, Digest] = {}
 
-    def observe(self, namespace: str, store: str, uid: str, wanted: Iterable[Manifest]) -> Observed:
-        """Children that are ours, and foreign objects that stand where a wanted child should be."""
-        ours = [child for child in self._caches.children(namespace, store) if _owner(child) in (None, uid)]
-        known = {(child["kind"], child["metadata"]["name"]) for child in ours}
-        unserved = self._caches.unserved
-        foreign = [
-            f"{child['kind']}/{child['metadata']['name']}"
-            for child in wanted
-            if (child["kind"], child["metadata"]["name"]) not in known
-            and child["kind"] not in unserved
-            and self._is_foreign(child, uid)
-        ]
-        return Observed(tuple(ours), tuple(foreign), unserved=unserved)
+    def observe(self, namespace: str, store: str, uid: str) -> Observed:
+        """Children that are known and ours; uid is the identity of their owner."""
+        children = self._caches.children(namespace, store)
+        ours = tuple(child for child in children if owner_of(child["metadata"]) in (None, uid))
+        return Observed(ours, unserved=self._caches.unserved)
 
     def child(self, namespace: str, store: str, kind: str, name: str) -> Manifest | None:
         """A child of a store as it is known, or None."""
-        wanted = (kind, name)
-        found = self._caches.children(namespace, store)
-        return next((child for child in found if (child["kind"], child["metadata"]["name"]) == wanted), None)
+        found = self._caches.child(kind, namespace, name)
+        is_its = found is not None and (found["metadata"].get("labels") or {}).get(labels.INSTANCE_LABEL) == store
+        return found if is_its else None
 
     def read_secrets(self, namespace: str, wanted: Mapping[str, tuple[str, ...]]) -> tuple[SecretState, ...]:
         """State of the Secrets that the pods read; values go no further than into a hash."""
@@ -80,16 +73,6 @@ class Observer:
             for pod in pods
             if "deletionTimestamp" not in pod["metadata"]
         )
-
-    def _is_foreign(self, child: Manifest, uid: str) -> bool:
-        """Whether an object of a wanted child's name belongs to somebody else; none of ours is known."""
-        metadata = child["metadata"]
-        found = self._cluster.read_metadata(KINDS[child["kind"]], metadata["namespace"], metadata["name"])
-        if found is None:
-            return False
-        # An object of ours may be there before its event.
-        is_labelled = all((found.get("labels") or {}).get(key) == metadata["labels"][key] for key in OWN_LABELS)
-        return not is_labelled or _owner({"metadata": found}) not in (None, uid)
 
     def _secret(self, namespace: str, name: str, keys: tuple[str, ...]) -> SecretState:
         version, known = self._caches.secret_version(namespace, name), self._digests.get((namespace, name))
@@ -116,10 +99,6 @@ class Observer:
         return known
 
 
-OWN_LABELS = (labels.INSTANCE_LABEL, labels.MANAGER_LABEL)
-"""Labels by which an object of ours is known."""
-
-
 def _pod(pod: Manifest, report: Report) -> PodHealth:
     status = pod.get("status", {})
     conditions = {found["type"]: found["status"] for found in status.get("conditions") or ()}
@@ -131,11 +110,6 @@ def _pod(pod: Manifest, report: Report) -> PodHealth:
         is_placed=bool(pod.get("spec", {}).get("nodeName")),
         waiting=_waiting(status),
     )
-
-
-def _owner(child: Manifest) -> str | None:
-    owners = child["metadata"].get("ownerReferences") or ()
-    return next((owner["uid"] for owner in owners if owner.get("controller")), None)
 
 
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})

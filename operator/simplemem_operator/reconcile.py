@@ -2,7 +2,7 @@
 
 A pass starts from the MemoryStore as it is known now, so an edit made during a pass is seen by the next one, which its
 event has woken already, or which the answer to the pass's own write of the status asks for. It reads caches, and the
-API only for what no cache can tell: whether a name that is to be taken is free, and whether the MemoryStore is still
+API only for what no cache can tell: whose a name is that turned out to be taken, and whether the MemoryStore is still
 there before anything is made for it. What it wrote is known to the next pass, event or not. Whatever fails, the status
 is written: a user must not read a stale one.
 """
@@ -25,6 +25,7 @@ from simplemem_api.secret_names import backup_secrets_of, secrets_of
 from simplemem_operator import metrics, names
 from simplemem_operator.builders import WORKLOADS, build_children
 from simplemem_operator.caches import Caches
+from simplemem_operator.claims import Claims
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.conditions import Findings, blocker
 from simplemem_operator.diff import KEPT, diff
@@ -107,7 +108,8 @@ class Reconciler:
         self._surroundings = surroundings or Surroundings()
         self._prices = prices
         self._now = now
-        self._removals = Removals(cluster, caches, observer, images, now)
+        self._claims = Claims(cluster)
+        self._removals = Removals(cluster, caches, self._claims, images, now)
         self._ending: dict[tuple[str, str], str] = {}
 
     def reconcile(self, namespace: str, name: str) -> Outcome:
@@ -241,30 +243,37 @@ class Reconciler:
         """Write what differs; what exists afterwards, as far as the status needs it, and the first refusal."""
         desired, known = wanted
         store = desired.store
-        children = build_children(desired)
-        observed = self._observer.observe(store.namespace, store.name, desired.uid, children)
+        observed = self._observer.observe(store.namespace, store.name, desired.uid)
         observed = replace(observed, secrets=known.secrets, backup_secrets=known.backup_secrets)
-        plan = diff([child for child in children if child["kind"] not in observed.unserved], observed)
-        refusal = self._write(plan, desired, observed)
+        plan = diff([child for child in build_children(desired) if child["kind"] not in observed.unserved], observed)
+        foreign, refusal = self._write(plan, desired, observed)
         pods = self._observer.read_pods(store.namespace, store.name)
-        return replace(observed, pods=pods), refusal
+        return replace(observed, foreign=foreign, pods=pods), refusal
 
-    def _write(self, plan: Plan, desired: Desired, observed: Observed) -> PermanentError | None:
-        """Carry out a plan; a refused object holds back the workloads, which may need it, and nothing else."""
+    def _write(self, plan: Plan, desired: Desired, observed: Observed) -> tuple[tuple[str, ...], PermanentError | None]:
+        """Carry out a plan; the objects of others in its way, and the first refusal.
+
+        A refused object holds back the workloads, which may need it, and nothing else.
+        """
+        foreign: list[str] = []
         refusal: PermanentError | None = None
         is_lacking = False
         is_checked = False
         for step in plan.apply:
             kind, name = step.manifest["kind"], step.manifest["metadata"]["name"]
             is_held = kind in WORKLOADS and (is_lacking or blocker(desired.store, observed) is not None)
-            if is_held or f"{kind}/{name}" in observed.foreign:
+            if is_held:
                 continue
             live = observed.child(kind, name)
+            if live is None and self._claims.is_taken(step.manifest, desired.uid):
+                foreign.append(f"{kind}/{name}")
+                continue
             if live is None and not is_checked:
                 self._check_exists(desired)
                 is_checked = True
             try:
-                self._apply(step, live, desired)
+                if not self._apply(step, live, desired):
+                    foreign.append(f"{kind}/{name}")
             except PermanentError as error:
                 refusal = refusal or error
                 # A volume that cannot grow serves on as it is.
@@ -273,7 +282,7 @@ class Reconciler:
             self._cluster.delete(step.manifest)
             self._caches.drop(KINDS[step.manifest["kind"]], step.manifest)
             log.info("deleted", extra=_told(desired, step))
-        return refusal
+        return tuple(foreign), refusal
 
     def _check_exists(self, desired: Desired) -> None:
         """Make nothing for a MemoryStore that is gone; its event may be on the way, or lost with a watch."""
@@ -281,10 +290,15 @@ class Reconciler:
         if found is None or found["uid"] != desired.uid or "deletionTimestamp" in found:
             raise StoreGoneError
 
-    def _apply(self, step: Step, live: Manifest | None, desired: Desired) -> None:
+    def _apply(self, step: Step, live: Manifest | None, desired: Desired) -> bool:
+        """Write an object; whether its name was free, or its own."""
         self._hand_over(step.manifest, live, desired)
-        self._caches.put(KINDS[step.manifest["kind"]], self._cluster.apply(step.manifest, live))
+        written = self._claims.apply(step.manifest, live, desired.uid)
+        if written is None:
+            return False
+        self._caches.put(KINDS[step.manifest["kind"]], written)
         log.info("applied", extra=_told(desired, step))
+        return True
 
     def _hand_over(self, manifest: Manifest, live: Manifest | None, desired: Desired) -> None:
         """Leave the number of pods as it is when an autoscaler takes it over.

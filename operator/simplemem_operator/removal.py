@@ -22,6 +22,7 @@ from simplemem_operator import labels, names
 from simplemem_operator.builders import WORKLOADS
 from simplemem_operator.builders.removal import REMOVAL, build_removal, read_record
 from simplemem_operator.caches import Caches
+from simplemem_operator.claims import Claims, owner_of
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.constants import ATTEMPT, STORE_UID
 from simplemem_operator.diff import with_hash
@@ -30,7 +31,6 @@ from simplemem_operator.kinds import KINDS, STORES
 from simplemem_operator.migration import bucket_of, place_of
 from simplemem_operator.models.desired import Images, Manifest
 from simplemem_operator.models.verdict import Verdict
-from simplemem_operator.observe import Observer
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,8 @@ class Removals:
         Writes, and tells for certain which MemoryStores there are.
     caches
         What is known.
-    observer
-        Tells whose the objects of a name are.
+    claims
+        Takes the names of what carries a removal out.
     images
         What the pods run.
     now
@@ -62,11 +62,11 @@ class Removals:
     """
 
     def __init__(
-        self, cluster: Cluster, caches: Caches, observer: Observer, images: Images, now: Callable[[], datetime]
+        self, cluster: Cluster, caches: Caches, claims: Claims, images: Images, now: Callable[[], datetime]
     ) -> None:
         self._cluster = cluster
         self._caches = caches
-        self._observer = observer
+        self._claims = claims
         self._images = images
         self._now = now
         self._told: dict[tuple[str, str], str] = {}
@@ -136,14 +136,16 @@ class Removals:
     def _start(self, record: Manifest, store: ResolvedStore, attempt: int) -> float:
         for child in build_removal(store, record, self._images, attempt):
             kind = KINDS[child["kind"]]
-            observed = self._observer.observe(store.namespace, store.name, record["metadata"]["uid"], [child])
-            if observed.foreign:
-                log.warning(
-                    "removal waits for a name", extra={"store": store_of(record), "object": observed.foreign[0]}
-                )
+            name, uid = child["metadata"]["name"], record["metadata"]["uid"]
+            known = self._caches.child(kind.name, store.namespace, name)
+            if known is not None and kind.name != "Job" and owner_of(known["metadata"]) in (None, uid):
+                continue
+            written = None if self._claims.is_taken(child, uid) else self._claims.apply(with_hash(child), None, uid)
+            if written is None:
+                told = {"store": store_of(record), "object": f"{kind.name}/{name}"}
+                log.warning("removal waits for a name", extra=told)
                 return FOLLOW_SECONDS
-            if child["kind"] == "Job" or observed.child(kind.name, child["metadata"]["name"]) is None:
-                self._caches.put(kind, self._cluster.apply(with_hash(child)))
+            self._caches.put(kind, written)
         where = place_of(store.storage)
         log.info("removal began", extra={"store": store_of(record), "place": where, "run": attempt})
         return FOLLOW_SECONDS

@@ -19,10 +19,10 @@ from kubernetes import client, config
 
 from simplemem_operator.api import Api
 from simplemem_operator.caches import Caches
+from simplemem_operator.claims import Claims
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.heartbeat import Heartbeat
 from simplemem_operator.models.desired import Images
-from simplemem_operator.observe import Observer
 from simplemem_operator.removal import Removals
 from tests.cluster.conftest import Space, eventually
 from tests.cluster.test_children import KEYS, ON_S3, lines_about
@@ -264,5 +264,5 @@ def later(kubeconfig: Path, space: Space, by: timedelta) -> tuple[Removals, Cach
     caches = Caches(cluster, [space.name], watch_seconds=60, heartbeat=Heartbeat())
     caches.start(lambda *_: None)
     caches.wait(30)
-    observer = Observer(cluster, caches, lambda *_: {})
-    return Removals(cluster, caches, observer, Images("example.com/service:1"), lambda: datetime.now(UTC) + by), caches
+    images = Images("example.com/service:1")
+    return Removals(cluster, caches, Claims(cluster), images, lambda: datetime.now(UTC) + by), caches
