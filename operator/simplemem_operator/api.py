@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
+from pydantic_core import from_json, to_json
 from urllib3.exceptions import HTTPError
 
 from simplemem_operator.errors import (
@@ -65,7 +65,7 @@ class Api:
         status, text = self.send(method, path, query=query, body=body, content_type=content_type, accept=accept)
         if status >= 400:
             raise error_of(method, path, status, text)
-        answer: Manifest = json.loads(text)
+        answer: Manifest = from_json(text)
         return answer
 
     def send(
@@ -82,7 +82,7 @@ class Api:
         """Status and text of the answer."""
         headers = {"Accept": accept, "Content-Type": content_type}
         # JSON is YAML too; what is not plain JSON to the client is sent as it is.
-        payload = json.dumps(body) if body is not None and content_type != JSON else body
+        payload = to_json(body) if body is not None and content_type != JSON else body
         try:
             response = self._request(method, path, query or [], headers, payload, seconds)
             data = response.read() or b""
@@ -105,7 +105,7 @@ class Api:
                 raise error_of("GET", path, response.status, text)
             try:
                 for line in _lines(response.response.stream(None)):
-                    yield json.loads(line)
+                    yield from_json(line)
             finally:
                 # A watch that is left half-way must not go back to the pool with events in its pipe.
                 response.response.close()
@@ -126,7 +126,7 @@ class Api:
 def error_of(method: str, path: str, status: int, text: str) -> OperatorError | NamespaceEndingError:
     """The error that stands for an answer."""
     try:
-        answer = json.loads(text)
+        answer = from_json(text)
         message = answer.get("message", text)
         causes = [cause.get("reason") for cause in (answer.get("details") or {}).get("causes") or ()]
     except (ValueError, AttributeError):

@@ -6,11 +6,12 @@ request. Versions decide what is newer: the API server counts them up over all o
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from simplemem_operator.kinds import STORES, Kind
 from simplemem_operator.labels import INSTANCE_LABEL
@@ -133,12 +134,11 @@ def _entry(kind: Kind, found: Mapping[str, Any]) -> Entry:
     metadata = found["metadata"]
     labelled = (metadata.get("labels") or {}).get(INSTANCE_LABEL, "")
     owner = _key(found) if kind is STORES else (metadata["namespace"], labelled)
-    payload = json.dumps(prune(kind, found), separators=(",", ":")).encode()
-    return Entry(_version(found), owner, payload)
+    return Entry(_version(found), owner, to_json(prune(kind, found)))
 
 
 def _parse(entry: Entry) -> Manifest:
-    found: Manifest = json.loads(entry.payload)
+    found: Manifest = from_json(entry.payload)
     found["metadata"]["resourceVersion"] = str(entry.version)
     return found
 
