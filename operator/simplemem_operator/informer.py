@@ -18,7 +18,6 @@ from simplemem_operator.cluster import Cluster
 from simplemem_operator.errors import ForbiddenError, GoneError, NotFoundError, OperatorError
 from simplemem_operator.heartbeat import Heartbeat
 from simplemem_operator.kinds import Kind
-from simplemem_operator.models.desired import Manifest
 from simplemem_operator.object_cache import Key, ObjectCache
 
 log = logging.getLogger(__name__)
@@ -116,22 +115,29 @@ class Informer:
 
     def _list(self) -> str:
         seen: list[Key] = []
+        news: list[tuple[Key, str]] = []
         token = ""
-        while True:
-            page = self._cluster.list_page(self.kind, self.namespace, self._selector, token)
-            self._heartbeat.tick(self.name)
-            for found in page.items:
-                metadata = found["metadata"]
-                seen.append((metadata["namespace"], metadata["name"]))
-                self._put(found)
-            if not page.next_token:
-                break
-            token = page.next_token
-        for owner in self._cache.drop_missing(self.namespace, seen, int(page.version)):
-            self._listener(self.kind, owner, "")
-        self.error, self.is_served = None, True
-        self.synced.set()
-        return page.version
+        try:
+            while True:
+                page = self._cluster.list_page(self.kind, self.namespace, self._selector, token)
+                self._heartbeat.tick(self.name)
+                for found in page.items:
+                    key = (found["metadata"]["namespace"], found["metadata"]["name"])
+                    seen.append(key)
+                    owner = self._cache.put(found)
+                    if owner is not None:
+                        news.append((owner, key[1]))
+                if not page.next_token:
+                    break
+                token = page.next_token
+            news += [(owner, "") for owner in self._cache.drop_missing(self.namespace, seen, int(page.version))]
+            self.error, self.is_served = None, True
+            self.synced.set()
+            return page.version
+        finally:
+            # At the end: a pass that one of them wakes wants to know them all.
+            for owner, name in news:
+                self._listener(self.kind, owner, name)
 
     def _watch(self) -> None:
         seconds = max(1, round(self._watch_seconds * random.uniform(0.8, 1)))  # noqa: S311
@@ -142,17 +148,12 @@ class Informer:
                 owner = self._cache.drop(found)
                 if owner is not None:
                     self._listener(self.kind, owner, found["metadata"]["name"])
-            elif event != "BOOKMARK":
-                self._put(found)
+            elif event != "BOOKMARK" and (owner := self._cache.put(found)) is not None:
+                self._listener(self.kind, owner, found["metadata"]["name"])
             if self._stopping.is_set():
                 return
         # The right that was missing is there, or the server is back.
         self.error = None
-
-    def _put(self, found: Manifest) -> None:
-        owner = self._cache.put(found)
-        if owner is not None:
-            self._listener(self.kind, owner, found["metadata"]["name"])
 
     def _note_missing(self, error: NotFoundError) -> None:
         if self.kind.is_optional:

@@ -187,6 +187,29 @@ def until(check: Any, within: float = 5) -> None:
         time.sleep(0.01)
 
 
+def test_nothing_of_a_list_is_told_before_all_of_it_is_known(watched: Watched) -> None:
+    """A pass that is woken early would find its children missing, and say so."""
+    known: list[bool] = []
+    watched.informer._listener = lambda *_: known.append(watched.informer.synced.is_set())
+    watched.script.lists = [Page([thing("a", 1)], "7", "next"), Page([thing("b", 2)], "7", "")]
+    watched.informer.start()
+    until(lambda: len(known) == 2)
+    assert known == [True, True]
+
+
+def test_what_a_list_showed_before_it_failed_is_told_all_the_same(watched: Watched) -> None:
+    """The next list finds it known already and does not tell it again."""
+    watched.script.lists = [
+        Page([thing("a", 1)], "7", "next"),
+        ApiUnavailableError("away"),
+        Page([thing("a", 1), thing("b", 2)], "7", ""),
+    ]
+    watched.informer.start()
+    until(watched.informer.synced.is_set)
+    until(lambda: len(watched.told) == 2)
+    assert watched.names() == ["a", "b"]
+
+
 def test_pages_are_put_together_and_the_watch_goes_on_from_there(watched: Watched) -> None:
     watched.script.lists = [Page([thing("a", 1)], "7", "next"), Page([thing("b", 2)], "7", "")]
     watched.informer.start()

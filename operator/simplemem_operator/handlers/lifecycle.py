@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import kopf
+from typing_extensions import override
 
 from simplemem_api.memorystore import GROUP, PLURAL, VERSION
 from simplemem_operator.caches import Caches
@@ -24,6 +25,22 @@ SYNC_SECONDS = 30.0
 
 PAGE = 500
 """MemoryStores in one answer to a list."""
+
+
+class NoDiffs(kopf.DiffBaseStorage):
+    """Nothing of what was handled before: handlers of raw events are told no difference, which kopf would work out."""
+
+    @override
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    @override
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    @override
+    def store(self, **_: Any) -> None:
+        return None
 
 
 class Backoffs:
@@ -61,6 +78,8 @@ def register(  # noqa: PLR0917 - what lives as long as the process
         caches.start(listener)
         await loop.run_in_executor(None, caches.wait, SYNC_SECONDS)
         caches.start_stores(listener)
+        # kopf lists them next, and a pass that it wakes wants to know them all.
+        await loop.run_in_executor(None, caches.wait, SYNC_SECONDS)
 
     async def cleanup(**_: Any) -> None:
         caches.stop()
@@ -79,7 +98,7 @@ def _configure(settings: kopf.OperatorSettings, config: Config) -> None:
     settings.posting.enabled = False
     settings.persistence.finalizer = "simplemem.io/finalizer"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="simplemem.io")
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix="simplemem.io")
+    settings.persistence.diffbase_storage = NoDiffs()
     settings.networking.error_backoffs = Backoffs()
     settings.watching.server_timeout = config.watch_seconds
     settings.watching.client_timeout = config.watch_seconds + CONNECT_SECONDS
