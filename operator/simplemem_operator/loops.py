@@ -43,6 +43,11 @@ UNREADY_RESYNC_SECONDS = 60.0
 FIRST_ANSWER_SECONDS = 30.0
 """How long the first pass over a store waits for its pods' word, in seconds: without it, it would undo the status."""
 
+UNSEEN_SECONDS = 30.0
+"""How soon pods that said something new are asked again while no pass has looked at it and nothing happens, in seconds:
+where a thousand stores wait for a pass, their pods would be asked over and over for nothing.
+"""
+
 ASK_SECONDS = 0.5
 """Least time between two rounds of questions to a store's pods, in seconds."""
 
@@ -67,6 +72,7 @@ class _Care:
     ask: asyncio.Event = field(default_factory=asyncio.Event)
     has_asked: asyncio.Event = field(default_factory=asyncio.Event)
     is_ready: bool = False
+    is_unseen: bool = False
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -105,6 +111,8 @@ class StoreLoops:
         self._poll_seconds = poll_seconds
         self._resync_seconds = resync_seconds
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="pass")
+        # A thread that is done must find the next pass there, without waiting for the event loop.
+        self._slots = asyncio.Semaphore(2 * workers)
         # Beats must not wait behind slow passes.
         self._beats = ThreadPoolExecutor(1, thread_name_prefix="beat")
         self._stores: dict[StoreKey, _Care] = {}
@@ -164,8 +172,7 @@ class StoreLoops:
         failures = 0
         await _wait(care.has_asked, FIRST_ANSWER_SECONDS)
         while True:
-            care.wake.clear()
-            outcome = await self._pass(key)
+            outcome = await self._pass(key, care)
             # Unless it came, or came back, while the pass ran.
             if outcome is not None and not outcome.exists and not care.wake.is_set():
                 self.forget(key)
@@ -195,10 +202,14 @@ class StoreLoops:
                 care.has_asked.set()
             quiet = 0 if is_news else quiet + 1
             if is_news:
+                care.is_unseen = True
                 care.wake.set()
             unready = min(UNREADY_MOST_SECONDS, UNREADY_SECONDS * 1.3 ** min(quiet, 20))
             await asyncio.sleep(ASK_SECONDS)
-            await _wait(care.ask, self._poll_seconds if care.is_ready else min(unready, self._poll_seconds))
+            if care.is_unseen:
+                await _wait(care.ask, UNSEEN_SECONDS)
+            else:
+                await _wait(care.ask, self._poll_seconds if care.is_ready else min(unready, self._poll_seconds))
 
     def _delay(self, outcome: Outcome | None, failures: int) -> float:
         if failures or outcome is None:
@@ -206,7 +217,16 @@ class StoreLoops:
         most = self._resync_seconds if outcome.is_ready else min(UNREADY_RESYNC_SECONDS, self._resync_seconds)
         return most if outcome.again_seconds is None else min(outcome.again_seconds, most)
 
-    async def _pass(self, key: StoreKey) -> Outcome | None:
+    async def _pass(self, key: StoreKey, care: _Care) -> Outcome | None:
+        async with self._slots:
+            # The pass sees all that happened while it waited.
+            care.wake.clear()
+            if care.is_unseen:
+                care.is_unseen = False
+                care.ask.set()
+            return await self._make(key)
+
+    async def _make(self, key: StoreKey) -> Outcome | None:
         def timed() -> Outcome:
             self._heartbeat.begin(key)
             try:

@@ -211,6 +211,62 @@ async def test_news_of_a_pod_makes_a_pass_and_silence_none(loops: StoreLoops, pa
     assert len(passes.seen) == 3
 
 
+async def test_what_happens_while_a_store_waits_for_its_pass_is_seen_by_that_pass(
+    loops: StoreLoops, passes: Passes
+) -> None:
+    gate = threading.Event()
+
+    def answer(_: tuple[str, str]) -> Outcome:
+        gate.wait(5)
+        return READY
+
+    passes.answer = answer
+    for number in range(4):
+        loops.wake(("busy", f"s{number}"))
+    await until(lambda: len(passes.seen) == 2)
+    loops.wake(KEY)
+    await asyncio.sleep(0.1)
+    for _ in range(3):
+        loops.wake_known(KEY)
+    gate.set()
+    await until(lambda: KEY in passes.seen)
+    await asyncio.sleep(0.4)
+    assert passes.seen.count(KEY) == 1
+
+
+async def test_pods_are_not_asked_over_and_over_while_no_pass_looks(
+    loops: StoreLoops, passes: Passes, pods: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simplemem_operator.loops.ASK_SECONDS", 0.01)
+    monkeypatch.setattr("simplemem_operator.loops.UNREADY_SECONDS", 0.01)
+    gate, asked = threading.Event(), list[tuple[str, str]]()
+
+    def answer(key: tuple[str, str]) -> Outcome:
+        if key != KEY:
+            gate.wait(5)
+        return replace(READY, is_ready=False)
+
+    async def tell(key: tuple[str, str]) -> bool:
+        asked.append(key)
+        return asked.count(KEY) == 2
+
+    loops._refresh = tell
+    passes.answer = answer
+    for number in range(4):
+        loops.wake(("busy", f"s{number}"))
+    await until(lambda: len(passes.seen) == 2)
+    loops.wake(KEY)
+    await until(lambda: asked.count(KEY) == 2)
+    await asyncio.sleep(0.3)
+    assert asked.count(KEY) == 2
+    # A pod that changes is asked all the same, and the pass asks anew.
+    loops.wake_known(KEY, has_new_pods=True)
+    await until(lambda: asked.count(KEY) == 3)
+    gate.set()
+    await until(lambda: KEY in passes.seen)
+    await until(lambda: asked.count(KEY) > 5)
+
+
 async def test_a_question_that_breaks_is_asked_again(loops: StoreLoops, pods: Pods) -> None:
     async def break_down() -> bool:
         raise RuntimeError("boom")
