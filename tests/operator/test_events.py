@@ -23,6 +23,11 @@ def status(**conditions: tuple[str, str]) -> dict[str, Any]:
         (("False", "PodsNotReady"), ("False", "SecretMissing"), True),
         (("False", "SecretMissing"), ("False", "SecretMissing"), False),
         (("True", "Ready"), ("False", "Reconciling"), False),
+        (None, ("False", "PodsNotReady"), False),
+        (("False", "Reconciling"), ("False", "ModelLoading"), False),
+        (("False", "ModelLoading"), ("False", "PodsFailing"), True),
+        (("True", "Ready"), ("False", "PodsNotReady"), True),
+        (("True", "Ready"), ("False", "ModelLoading"), True),
     ],
 )
 def test_each_change_of_ready_is_told_but_that_things_are_on_their_way(
