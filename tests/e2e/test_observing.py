@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e import kube
 from tests.e2e.prometheus import CHART, Prometheus
-from tests.e2e.stores import finish, needs_node, search
+from tests.e2e.stores import needs_node, search, tell
 from tests.e2e.watched import NAME, WHERE, use, watched_store
 from tests.harness.steps import step
 
@@ -141,9 +141,7 @@ def test_a_model_that_refuses_is_alerted_with_its_runbook_and_turns_are_still_re
     failing_model(401)
     with httpx.Client(base_url=kube.service_url(NAME, WHERE), timeout=60) as client:
         turns = [{"id": "refused", "speaker": "Ada", "text": "I sold the gramophone to a collector from Porto."}]
-        body = {"user_id": "observer", "session_id": "refused", "turns": turns}
-        operation = client.post("/v1/turns", json=body).raise_for_status().json()["operation_id"]
-        assert finish(client, operation)["state"] == "Succeeded"
+        tell(client, turns, "observer", "refused")
 
     def fired() -> dict[str, Any] | None:
         of_store = {"alertname": "SimpleMemTurnsDegraded", "namespace": WHERE, "store": NAME}

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e import kube
 from tests.e2e.load import load
-from tests.e2e.stores import FIGURES, PASSWORD, counted, finish, needs_node, parcels, pod_urls, store, wait_ready
+from tests.e2e.stores import FIGURES, PASSWORD, counted, needs_node, parcels, pod_urls, store, tell, wait_ready
 from tests.harness.steps import step
 
 pytestmark = [pytest.mark.e2e, needs_node]
@@ -111,9 +111,7 @@ def guest() -> Iterator[str]:
 
 def test_a_store_may_use_a_redis_of_its_users(guest: str) -> None:
     with httpx.Client(base_url=guest, timeout=60) as client:
-        body = {"user_id": "killer", "session_id": "s", "turns": parcels(0, 5)}
-        operation = client.post("/v1/turns", json=body).raise_for_status().json()["operation_id"]
-        assert finish(client, operation)["state"] == "Succeeded"
+        tell(client, parcels(0, 5), "killer")
     # A busy machine has the pod leave Redis out for a while: one question a second meets a time when it does not.
     questions = [f"Where is parcel {number % 5}, asked by guest {number}?" for number in range(20)]
     worked_out = {}

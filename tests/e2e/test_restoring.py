@@ -19,7 +19,6 @@ from tests.e2e import kube
 from tests.e2e.stores import (
     bucket,
     create_bucket_keys,
-    finish,
     memories,
     namespace,
     needs_node,
@@ -27,6 +26,7 @@ from tests.e2e.stores import (
     search,
     simplemem,
     store,
+    tell,
     wait_complete,
     wait_ready,
 )
@@ -73,9 +73,7 @@ def test_a_store_is_copied_by_its_cron_job_and_restored_into_another(tmp_path: P
     with httpx.Client(base_url=url, timeout=60) as client:
         tandem = {"id": "tandem", "speaker": "Ada", "text": "My red tandem stands in the shed behind the mill."}
         turns = [*parcels(0, 50), tandem]
-        body = {"user_id": "ada", "session_id": "s", "turns": turns}
-        answer = client.post("/v1/turns", json=body)
-        assert finish(client, answer.raise_for_status().json()["operation_id"])["state"] == "Succeeded"
+        tell(client, turns, "ada")
     with step(f"{RUNS} runs of the CronJob"):
         for number in range(RUNS):
             kube.kubectl("create", "job", "--from=cronjob/kept-backup", f"now-{number}", "-n", WHERE)

@@ -17,13 +17,13 @@ from tests.e2e.stores import (
     FIGURES,
     bucket,
     create_bucket_keys,
-    finish,
     namespace,
     needs_node,
     parcels,
     pod_urls,
     search,
     store,
+    tell,
     wait_ready,
 )
 from tests.harness.steps import step
@@ -66,10 +66,8 @@ def url() -> str:
     with step(f"MemoryStore {WHERE}/{NAME}: Ready with an autoscaler"):
         wait_ready(NAME, WHERE)
     url = kube.service_url(NAME, WHERE)
-    turns = parcels(0, 50)
     with httpx.Client(base_url=url, timeout=30) as client:
-        answer = client.post("/v1/turns", json={"user_id": "u", "session_id": "s", "turns": turns}).raise_for_status()
-        assert finish(client, answer.json()["operation_id"])["state"] == "Succeeded"
+        tell(client, parcels(0, 50), "u")
     kube.eventually(lambda: ready_pods() == 2, within=120, what="two pods")
     # A pod hears of what another has stored within a second or so.
     kube.eventually(lambda: all(search(pod, QUESTION["query"], "u") for pod in pod_urls(WHERE, RETRIEVAL)),
