@@ -18,8 +18,6 @@ from simplemem_operator.models.desired import Manifest
 from tests.cluster.conftest import Space
 from tests.operator.test_golden import DATA, children_of
 
-OWNER, OTHER = "11111111-2222-3333-4444-555555555555", "66666666-7777-8888-9999-000000000000"
-
 
 @pytest.fixture
 def cluster(bare_credentials: Path) -> Cluster:
@@ -27,12 +25,19 @@ def cluster(bare_credentials: Path) -> Cluster:
     return Cluster(Api(client.ApiClient()))
 
 
-def settings_of(space: Space, *, owner: str | None = None, **labels: str) -> Manifest:
+def owner_in(space: Space, name: str = "notes") -> str:
+    """Identity of a new MemoryStore: the garbage collector takes away what belongs to none."""
+    space.store(name, tier="Minimal")
+    uid: str = (space.get("smem", name) or {})["metadata"]["uid"]
+    return uid
+
+
+def settings_of(space: Space, *, owner: str = "", store: str = "notes", **labels: str) -> Manifest:
     """A child, as small as one can be."""
     labels = {INSTANCE_LABEL: "notes", MANAGER_LABEL: MANAGER, **labels}
     metadata: dict[str, Any] = {"name": "notes-config", "namespace": space.name, "labels": labels}
-    if owner is not None:
-        reference = {"apiVersion": "simplemem.io/v1alpha1", "kind": "MemoryStore", "name": "notes", "uid": owner}
+    if owner:
+        reference = {"apiVersion": "simplemem.io/v1alpha1", "kind": "MemoryStore", "name": store, "uid": owner}
         metadata["ownerReferences"] = [{**reference, "controller": True}]
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ours": "1"}}
 
@@ -52,6 +57,7 @@ def test_a_child_of_every_kind_is_made_once_and_refused_where_its_name_is_taken(
                 continue
             kinds.add(child["kind"])
             child["metadata"]["namespace"] = bare_space.name
+            child["metadata"].pop("ownerReferences", None)
             made = cluster.create(child)
             managers = {(entry["manager"], entry["operation"]) for entry in made["metadata"]["managedFields"]}
             # As if it had been applied: a field that leaves the spec leaves the object.
@@ -65,37 +71,41 @@ def test_a_child_of_every_kind_is_made_once_and_refused_where_its_name_is_taken(
     assert kinds == {kind.name for kind in KINDS.values() if not kind.is_optional} - {"Job"}
 
 
-@pytest.mark.parametrize(
-    "theirs", [{MANAGER_LABEL: "Helm"}, {INSTANCE_LABEL: "other"}, {"owner": OTHER}], ids=["manager", "store", "owner"]
-)
+@pytest.mark.parametrize("whose", [MANAGER_LABEL, INSTANCE_LABEL, "owner"], ids=["manager", "store", "owner"])
 def test_an_object_of_somebody_else_is_left_alone_until_it_goes(
-    bare_space: Space, cluster: Cluster, theirs: dict[str, str]
+    bare_space: Space, cluster: Cluster, whose: str
 ) -> None:
-    claims, child = Claims(cluster), settings_of(bare_space, owner=OWNER)
-    cluster.create({**settings_of(bare_space, **theirs), "data": {"theirs": "1"}})
-    assert not claims.is_taken(child, OWNER)
-    assert claims.apply(child, None, OWNER) is None
+    claims, uid = Claims(cluster), owner_in(bare_space)
+    child = settings_of(bare_space, owner=uid)
+    if whose == "owner":
+        theirs = settings_of(bare_space, owner=owner_in(bare_space, "other"), store="other")
+    else:
+        theirs = settings_of(bare_space, **{whose: "other"})
+    cluster.create({**theirs, "data": {"theirs": "1"}})
+    assert not claims.is_taken(child, uid)
+    assert claims.apply(child, None, uid) is None
     assert data_of(bare_space) == {"theirs": "1"}
 
     # From now on it is looked at, and nothing is tried.
     written = bare_space.writes()
-    assert claims.is_taken(child, OWNER)
-    assert claims.is_taken(child, OWNER)
+    assert claims.is_taken(child, uid)
+    assert claims.is_taken(child, uid)
     assert bare_space.writes() == written
     bare_space.kubectl("delete", "configmap", "notes-config")
-    assert not claims.is_taken(child, OWNER)
-    assert claims.apply(child, None, OWNER) is not None
+    assert not claims.is_taken(child, uid)
+    assert claims.apply(child, None, uid) is not None
     assert data_of(bare_space) == {"ours": "1"}
 
 
-@pytest.mark.parametrize("owner", [OWNER, None], ids=["an event that is late", "kept from an earlier store"])
+@pytest.mark.parametrize("is_owned", [True, False], ids=["an event that is late", "kept from an earlier store"])
 def test_an_object_of_ours_that_no_cache_knows_is_taken_over(
-    bare_space: Space, cluster: Cluster, owner: str | None
+    bare_space: Space, cluster: Cluster, is_owned: bool
 ) -> None:
-    claims, child = Claims(cluster), settings_of(bare_space, owner=OWNER)
-    before = cluster.create({**settings_of(bare_space, owner=owner), "data": {"ours": "0"}})
-    after = claims.apply(child, None, OWNER)
+    claims, uid = Claims(cluster), owner_in(bare_space)
+    there = settings_of(bare_space, owner=uid if is_owned else "")
+    before = cluster.create({**there, "data": {"ours": "0"}})
+    after = claims.apply(settings_of(bare_space, owner=uid), None, uid)
     assert after is not None
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert data_of(bare_space) == {"ours": "1"}
-    assert not claims.is_taken(child, OWNER)
+    assert not claims.is_taken(settings_of(bare_space, owner=uid), uid)
