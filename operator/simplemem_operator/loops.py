@@ -55,7 +55,9 @@ BACKOFF_MOST_SECONDS = 120.0
 """Longest wait after failed passes, in seconds."""
 
 AWAY_MOST_SECONDS = 30.0
-"""The same where not even the status could be written, in seconds: how late an API server that is back is noticed."""
+"""The same where the cause passes by itself, or not even the status could be written, in seconds: how late an API
+server that is back is noticed.
+"""
 
 TICK_SECONDS = 5.0
 """How often the loop proves that it lives, in seconds."""
@@ -213,7 +215,8 @@ class StoreLoops:
 
     def _delay(self, outcome: Outcome | None, failures: int) -> float:
         if failures or outcome is None:
-            return min(AWAY_MOST_SECONDS if outcome is None else BACKOFF_MOST_SECONDS, 2.0 ** min(failures, 10))
+            is_away = outcome is None or outcome.is_transient
+            return min(AWAY_MOST_SECONDS if is_away else BACKOFF_MOST_SECONDS, 2.0 ** min(failures, 10))
         most = self._resync_seconds if outcome.is_ready else min(UNREADY_RESYNC_SECONDS, self._resync_seconds)
         return most if outcome.again_seconds is None else min(outcome.again_seconds, most)
 

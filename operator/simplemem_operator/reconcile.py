@@ -37,6 +37,7 @@ from simplemem_operator.errors import (
     PermanentError,
     RefusedError,
     StoreGoneError,
+    TransientError,
 )
 from simplemem_operator.events import build_event, due_events
 from simplemem_operator.handover import kept_replicas
@@ -68,6 +69,8 @@ class Outcome:
     """Whether it is Ready."""
     has_failed: bool
     """Whether the pass failed, so that the next one should wait longer."""
+    is_transient: bool = False
+    """Whether it failed for a cause that passes by itself, such as an API server that is away."""
     is_outdated: bool = False
     """Whether the MemoryStore was edited while the pass ran."""
     again_seconds: float | None = None
@@ -170,6 +173,7 @@ class Reconciler:
             verdict = (False, Reason.INVALID_SPEC, str(error)[:1024])
             return self._publish(manifest, build_failed_status(verdict, *self._basis(manifest)), has_failed=False)
         failure: Verdict | None = None
+        is_transient = False
         move: Move | None = None
         observed: Observed | None = None
         try:
@@ -187,12 +191,13 @@ class Reconciler:
             metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
             log.warning("pass failed", extra={"store": f"{namespace}/{name}", "error": str(error)})
             failure = (False, _reason(error), str(error))
+            is_transient = isinstance(error, TransientError)
         findings = Findings(store, observed or Observed(()), failure, move, self._prices)
         status = build_status(findings, *self._basis(manifest))
         if observed is None:
             status = keep_known(status, manifest.get("status") or {})
         self._measure(store, findings.observed)
-        outcome = self._publish(manifest, status, has_failed=failure is not None)
+        outcome = replace(self._publish(manifest, status, has_failed=failure is not None), is_transient=is_transient)
         if read_machine_cost(store, status) != read_machine_cost(store, manifest.get("status") or {}):
             # The pods are told with the next pass.
             return replace(outcome, again_seconds=SOON_SECONDS)

@@ -142,7 +142,10 @@ async def test_a_store_that_comes_while_a_pass_finds_it_gone_is_looked_at_again(
     assert loops.stores == [KEY]
 
 
-@pytest.mark.parametrize(("outcome", "most"), [(replace(READY, has_failed=True), 120), (None, 30)])
+@pytest.mark.parametrize(
+    ("outcome", "most"),
+    [(replace(READY, has_failed=True), 120), (replace(READY, has_failed=True, is_transient=True), 30), (None, 30)],
+)
 async def test_the_wait_grows_with_failures_up_to_a_cap(loops: StoreLoops, outcome: Outcome | None, most: int) -> None:
     delays = [loops._delay(outcome, failures) for failures in range(1, 12)]
     assert delays[0] == 2
