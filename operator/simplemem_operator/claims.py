@@ -60,6 +60,8 @@ class Claims:
         """
         if live is not None:
             return self._cluster.apply(child, live)
+        if self.is_taken(child, uid):
+            return None
         try:
             return self._cluster.create(child)
         except ConflictError:

@@ -30,8 +30,8 @@ SUMMED_UP = frozenset(
 """Conditions whose trouble is that of `Ready`."""
 
 
-ON_THE_WAY = frozenset({Reason.RECONCILING, Reason.MODEL_LOADING, Reason.PODS_NOT_READY})
-"""Reasons by which a store that starts is not Ready yet; of the last two, one that was Ready tells."""
+STARTING = frozenset({Reason.MODEL_LOADING, Reason.PODS_NOT_READY})
+"""Reasons by which a store that starts is not Ready yet; they are told of one that was."""
 
 
 def due_events(status: Mapping[str, Any], previous: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -47,9 +47,8 @@ def due_events(status: Mapping[str, Any], previous: Mapping[str, Any]) -> list[M
 def _is_due(condition: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     if condition["type"] == ConditionType.READY:
         is_other = (condition["status"], condition["reason"]) != (before.get("status"), before.get("reason"))
-        if condition["reason"] in ON_THE_WAY:
-            return is_other and condition["reason"] != Reason.RECONCILING and before.get("status") == "True"
-        return is_other
+        is_start = condition["reason"] in STARTING and before.get("status") != "True"
+        return is_other and condition["reason"] != Reason.RECONCILING and not is_start
     if condition["status"] == "False":
         return (before.get("status"), before.get("reason")) != ("False", condition["reason"])
     return condition["status"] == "True" and before.get("status") == "False"

@@ -144,12 +144,10 @@ class Informer:
         for event, found in self._cluster.watch(self.kind, self.namespace, self._selector, self._version, seconds):
             self._heartbeat.tick(self.name)
             self._version = found["metadata"]["resourceVersion"]
-            if event == "DELETED":
-                owner = self._cache.drop(found)
+            if event != "BOOKMARK":
+                owner = self._cache.drop(found) if event == "DELETED" else self._cache.put(found)
                 if owner is not None:
                     self._listener(self.kind, owner, found["metadata"]["name"])
-            elif event != "BOOKMARK" and (owner := self._cache.put(found)) is not None:
-                self._listener(self.kind, owner, found["metadata"]["name"])
             if self._stopping.is_set():
                 return
         # The right that was missing is there, or the server is back.

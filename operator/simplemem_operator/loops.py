@@ -208,10 +208,8 @@ class StoreLoops:
                 care.wake.set()
             unready = min(UNREADY_MOST_SECONDS, UNREADY_SECONDS * 1.3 ** min(quiet, 20))
             await asyncio.sleep(ASK_SECONDS)
-            if care.is_unseen:
-                await _wait(care.ask, UNSEEN_SECONDS)
-            else:
-                await _wait(care.ask, self._poll_seconds if care.is_ready else min(unready, self._poll_seconds))
+            polled = self._poll_seconds if care.is_ready else min(unready, self._poll_seconds)
+            await _wait(care.ask, UNSEEN_SECONDS if care.is_unseen else polled)
 
     def _delay(self, outcome: Outcome | None, failures: int) -> float:
         if failures or outcome is None:

@@ -270,9 +270,6 @@ class Reconciler:
             if is_held:
                 continue
             live = observed.child(kind, name)
-            if live is None and self._claims.is_taken(step.manifest, desired.uid):
-                foreign.append(f"{kind}/{name}")
-                continue
             if live is None and not is_checked:
                 self._check_exists(desired)
                 is_checked = True

@@ -22,7 +22,7 @@ from simplemem_operator import labels, names
 from simplemem_operator.builders import WORKLOADS
 from simplemem_operator.builders.removal import REMOVAL, build_removal, read_record
 from simplemem_operator.caches import Caches
-from simplemem_operator.claims import Claims, owner_of
+from simplemem_operator.claims import Claims, is_ours
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.constants import ATTEMPT, STORE_UID
 from simplemem_operator.diff import with_hash
@@ -138,9 +138,9 @@ class Removals:
             kind = KINDS[child["kind"]]
             name, uid = child["metadata"]["name"], record["metadata"]["uid"]
             known = self._caches.child(kind.name, store.namespace, name)
-            if known is not None and kind.name != "Job" and owner_of(known["metadata"]) in (None, uid):
+            if known is not None and kind.name != "Job" and is_ours(known["metadata"], child, uid):
                 continue
-            written = None if self._claims.is_taken(child, uid) else self._claims.apply(with_hash(child), None, uid)
+            written = self._claims.apply(with_hash(child), None, uid)
             if written is None:
                 told = {"store": store_of(record), "object": f"{kind.name}/{name}"}
                 log.warning("removal waits for a name", extra=told)

@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes import client, config
 
+from simplemem_operator.api import Api
+from simplemem_operator.cluster import Cluster
 from tests.harness.answerer import Answerer
 from tests.harness.control_plane import ControlPlane
 from tests.harness.control_plane_flags import ControlPlaneOptions
@@ -46,6 +49,12 @@ def eventually(check: Callable[[], Any], within: float = 20, every: float = 0.1)
         assert time.monotonic() < deadline, f"not within {within} s"
         time.sleep(every)
     return answer
+
+
+def cluster_of(kubeconfig: Path) -> Cluster:
+    """The API as the operator with these credentials uses it."""
+    config.load_kube_config(str(kubeconfig))
+    return Cluster(Api(client.ApiClient()))
 
 
 class Space:

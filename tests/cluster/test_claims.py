@@ -6,23 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config
 
-from simplemem_operator.api import Api
 from simplemem_operator.claims import Claims
 from simplemem_operator.cluster import Cluster
 from simplemem_operator.errors import ConflictError
 from simplemem_operator.kinds import KINDS
 from simplemem_operator.labels import INSTANCE_LABEL, MANAGER, MANAGER_LABEL
 from simplemem_operator.models.desired import Manifest
-from tests.cluster.conftest import Space
+from tests.cluster.conftest import Space, cluster_of
 from tests.operator.test_golden import DATA, children_of
 
 
 @pytest.fixture
 def cluster(bare_credentials: Path) -> Cluster:
-    config.load_kube_config(str(bare_credentials))
-    return Cluster(Api(client.ApiClient()))
+    return cluster_of(bare_credentials)
 
 
 def owner_in(space: Space, name: str = "notes") -> str:

@@ -15,16 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config
 
-from simplemem_operator.api import Api
 from simplemem_operator.caches import Caches
 from simplemem_operator.claims import Claims
-from simplemem_operator.cluster import Cluster
 from simplemem_operator.heartbeat import Heartbeat
 from simplemem_operator.models.desired import Images
 from simplemem_operator.removal import Removals
-from tests.cluster.conftest import Space, eventually
+from tests.cluster.conftest import Space, cluster_of, eventually
 from tests.cluster.test_children import KEYS, ON_S3, lines_about
 from tests.harness.operator import Operator
 from tests.harness.paths import REPOSITORY
@@ -259,8 +256,7 @@ def test_a_run_that_fails_is_told_once_and_made_anew_an_hour_later(
 
 def later(kubeconfig: Path, space: Space, by: timedelta) -> tuple[Removals, Caches]:
     """The operator's removals at another time."""
-    config.load_kube_config(str(kubeconfig))
-    cluster = Cluster(Api(client.ApiClient()))
+    cluster = cluster_of(kubeconfig)
     caches = Caches(cluster, [space.name], watch_seconds=60, heartbeat=Heartbeat())
     caches.start(lambda *_: None)
     caches.wait(30)

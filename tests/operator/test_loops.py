@@ -30,6 +30,17 @@ class Passes:
         self.seen: list[tuple[str, str]] = []
         self.answer: Callable[[tuple[str, str]], Outcome] = lambda _: READY
 
+    def hold(self) -> threading.Event:
+        """Have each pass wait until the event is set."""
+        gate = threading.Event()
+
+        def wait(_: tuple[str, str]) -> Outcome:
+            gate.wait(5)
+            return READY
+
+        self.answer = wait
+        return gate
+
     def __call__(self, namespace: str, name: str) -> Outcome:
         self.seen.append((namespace, name))
         return self.answer((namespace, name))
@@ -68,13 +79,7 @@ async def loops(passes: Passes, pods: Pods) -> AsyncIterator[StoreLoops]:
 
 
 async def test_a_wake_up_during_a_pass_makes_one_more(loops: StoreLoops, passes: Passes) -> None:
-    gate = threading.Event()
-
-    def wait(_: tuple[str, str]) -> Outcome:
-        gate.wait(5)
-        return READY
-
-    passes.answer = wait
+    gate = passes.hold()
     loops.wake(KEY)
     await until(lambda: len(passes.seen) == 1)
     for _ in range(3):
@@ -217,13 +222,7 @@ async def test_news_of_a_pod_makes_a_pass_and_silence_none(loops: StoreLoops, pa
 async def test_what_happens_while_a_store_waits_for_its_pass_is_seen_by_that_pass(
     loops: StoreLoops, passes: Passes
 ) -> None:
-    gate = threading.Event()
-
-    def answer(_: tuple[str, str]) -> Outcome:
-        gate.wait(5)
-        return READY
-
-    passes.answer = answer
+    gate = passes.hold()
     for number in range(4):
         loops.wake(("busy", f"s{number}"))
     await until(lambda: len(passes.seen) == 2)
