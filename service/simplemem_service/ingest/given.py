@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -99,7 +100,7 @@ class GivenEntries:
         after = _edited(row.entry, payload.changes)
         changed = replace(row, entry=after)
         if after.text != row.entry.text:
-            changed = await self._embed(after)
+            (changed,) = await self.restore([after])
         await self._storage.add_history(
             [
                 Revision(
@@ -116,23 +117,19 @@ class GivenEntries:
         return _succeeded(OperationKind.EDIT, entries=1, version=version)
 
     async def restore(self, entries: Iterable[Entry]) -> list[EmbeddedEntry]:
-        """Entries as they were, with the vectors of their words."""
-        return [await self._embed(entry) for entry in entries]
-
-    async def _embed(self, entry: Entry) -> EmbeddedEntry:
-        before = await self._storage.entries_before(entry, CONTEXT_TURNS)
-        return (await self._embed_after([entry], before))[0]
+        """Entries as they were, with the vectors of their words; neighbours of a session share the work."""
+        wanted = list(entries)
+        rows = {row.entry.entry_id: row for run in _runs(wanted) for row in await self._embed_run(run)}
+        return [rows[entry.entry_id] for entry in wanted]
 
     async def embed(self, entries: Sequence[Entry]) -> list[EmbeddedEntry]:
         """Entries that follow each other in their sessions, with the vectors of their words."""
-        sessions: dict[tuple[str, str], list[Entry]] = {}
-        for entry in entries:
-            sessions.setdefault((entry.user_id, entry.session_id), []).append(entry)
-        found: list[EmbeddedEntry] = []
-        for members in sessions.values():
-            before = await self._storage.entries_before(members[0], CONTEXT_TURNS)
-            found += await self._embed_after(members, before)
+        found = [row for members in _by_session(entries) for row in await self._embed_run(members)]
         return sorted(found, key=lambda row: row.entry.position)
+
+    async def _embed_run(self, entries: Sequence[Entry]) -> list[EmbeddedEntry]:
+        """Entries of one session that follow each other, with their vectors."""
+        return await self._embed_after(entries, await self._storage.entries_before(entries[0], CONTEXT_TURNS))
 
     async def _embed_after(self, entries: Sequence[Entry], before: Sequence[Entry]) -> list[EmbeddedEntry]:
         """Entries of one session with their vectors; `before` are those in front of them."""
@@ -146,6 +143,23 @@ class GivenEntries:
         ]
         rows = await finish_entries(self._embedding, drafts, vectors[:first], 0)
         return [replace(row, entry=entry) for row, entry in zip(rows, entries, strict=True)]
+
+
+def _by_session(entries: Iterable[Entry]) -> list[list[Entry]]:
+    sessions: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        sessions.setdefault((entry.user_id, entry.session_id), []).append(entry)
+    return list(sessions.values())
+
+
+def _runs(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Entries that surely follow each other in their sessions: all positions between them are among the given."""
+    listed = sorted(entries, key=lambda entry: entry.position)
+    # What lies between two of them is all given where their positions are as far apart as their places here.
+    starts = {entry.entry_id: entry.position - place for place, entry in enumerate(listed)}
+    for members in _by_session(listed):
+        for _, run in itertools.groupby(members, key=lambda entry: starts[entry.entry_id]):
+            yield list(run)
 
 
 def check_changes(changes: Mapping[str, FieldValue]) -> None:
