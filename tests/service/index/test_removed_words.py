@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,8 @@ from simplemem_service.models.entry import CANARY_USER, EmbeddedEntry
 from simplemem_service.storage.base import Changes
 from tests.support.entries import make_entry
 
-SECRET = secrets.token_hex(8)
+SECRET = "zq48151623"
+"""A word that stemming leaves as it is, so that the files hold it as it is written here."""
 OTHERS = [
     make_entry(number, session_id=f"s{number}", lossless_restatement=f"parcel{number} arrived today")
     for number in range(300)
