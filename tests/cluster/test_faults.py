@@ -326,14 +326,17 @@ def test_a_namespace_that_ends_is_left_alone(rig: Rig) -> None:
         space.plane.kubectl("delete", "namespace", space.name, "--wait=false")
         space.kubectl("delete", "smem", "gone", "--timeout=10s")
         space.kubectl("delete", "deployment,replicaset,pod", "--all")
-        eventually(lambda: len(refused(space)) == 2, within=60)
+        # An event may be refused before, where a status was on its way; its store is tried again once it is deleted.
+        eventually(lambda: len([line for line in refused(space) if "events" not in line]) == 2, within=60)
+        tried = refused(space)
+        assert len(tried) == len(set(tried)) <= 3, tried
         for kind in ("service", "serviceaccount", "networkpolicy"):
             space.kubectl("delete", kind, "--all")
             time.sleep(2)
-        assert len(refused(space)) == 2, refused(space)
+        assert refused(space) == tried
     text = rig.operator.process.log.read_text()
     lines = [line for line in text.splitlines() if "because it is being terminated" in line]
-    assert ["namespace ends" in line for line in lines] == [True, True], lines
+    assert ["namespace ends" in line for line in lines] == [True] * len(tried), lines
     assert "ended unexpectedly" not in text
     eventually(
         lambda: not space.plane.kubectl("get", "namespace", space.name, "--ignore-not-found"), within=90, every=1
