@@ -280,10 +280,14 @@ def test_the_root_application_brings_stores_only_once_the_operator_is_healthy(
     eventually(lambda: shown(argo_cd, "simplemem") == ("Synced", "Healthy"), within=120, every=0.5)
     assert shown(argo_cd, "simplemem-operator") == ("Synced", "Healthy")
     eventually(lambda: shown(argo_cd, f"memory-{town.name}") == ("Synced", "Healthy"), within=120, every=0.5)
-    # Argo CD's own additions to the two are no drift of the root's.
+    # Argo CD's own additions to the two are no drift of the root's. The commit may cost it one more sync, where it
+    # looks before its watch has told of what it made.
+    time.sleep(10)
+    syncs = len(application(argo_cd, "simplemem")["status"]["history"])
+    assert syncs <= 2
     time.sleep(10)
     assert shown(argo_cd, "simplemem") == ("Synced", "Healthy")
-    assert len(application(argo_cd, "simplemem")["status"]["history"]) == 1
+    assert len(application(argo_cd, "simplemem")["status"]["history"]) == syncs
 
     argo_cd.kubectl("delete", "application", "simplemem")
     argo_cd.kubectl("delete", "applicationset", "memory-stores")
