@@ -12,7 +12,7 @@ from simplemem_service.embedding.base import Embedding
 from simplemem_service.errors import ConflictError, InvalidInputError, NotFoundError
 from simplemem_service.ingest.identity import identify_entry, identify_turns
 from simplemem_service.ingest.positions import Positions
-from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
+from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn, group_by_session
 from simplemem_service.models.operation import (
     EDITABLE_FIELDS,
     LIST_FIELDS,
@@ -124,15 +124,12 @@ class GivenEntries:
 
     async def embed(self, entries: Sequence[Entry]) -> list[EmbeddedEntry]:
         """Entries that follow each other in their sessions, with the vectors of their words."""
-        found = [row for members in _by_session(entries) for row in await self._embed_run(members)]
+        found = [row for members in group_by_session(entries) for row in await self._embed_run(members)]
         return sorted(found, key=lambda row: row.entry.position)
 
     async def _embed_run(self, entries: Sequence[Entry]) -> list[EmbeddedEntry]:
         """Entries of one session that follow each other, with their vectors."""
-        return await self._embed_after(entries, await self._storage.entries_before(entries[0], CONTEXT_TURNS))
-
-    async def _embed_after(self, entries: Sequence[Entry], before: Sequence[Entry]) -> list[EmbeddedEntry]:
-        """Entries of one session with their vectors; `before` are those in front of them."""
+        before = await self._storage.entries_before(entries[0], CONTEXT_TURNS)
         said = [entry.text for entry in (*before, *entries)]
         vectors = await embed_texts(self._embedding, said)
         first = len(before)
@@ -145,19 +142,12 @@ class GivenEntries:
         return [replace(row, entry=entry) for row, entry in zip(rows, entries, strict=True)]
 
 
-def _by_session(entries: Iterable[Entry]) -> list[list[Entry]]:
-    sessions: dict[tuple[str, str], list[Entry]] = {}
-    for entry in entries:
-        sessions.setdefault((entry.user_id, entry.session_id), []).append(entry)
-    return list(sessions.values())
-
-
 def _runs(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     """Entries that surely follow each other in their sessions: all positions between them are among the given."""
     listed = sorted(entries, key=lambda entry: entry.position)
     # What lies between two of them is all given where their positions are as far apart as their places here.
     starts = {entry.entry_id: entry.position - place for place, entry in enumerate(listed)}
-    for members in _by_session(listed):
+    for members in group_by_session(listed):
         for _, run in itertools.groupby(members, key=lambda entry: starts[entry.entry_id]):
             yield list(run)
 

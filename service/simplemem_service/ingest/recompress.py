@@ -16,7 +16,7 @@ from datetime import datetime
 from simplemem_service.constants import BATCH_MAX_TURNS
 from simplemem_service.ingest.batch import number_entries
 from simplemem_service.ingest.positions import Positions
-from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
+from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn, group_by_session
 from simplemem_service.models.operation import JournaledOperation, OperationKind, OperationResult, OperationState
 from simplemem_service.pipeline.compress import CompressionStage
 from simplemem_service.pipeline.vectors import CONTEXT_TURNS
@@ -76,10 +76,7 @@ class Recompressor:
         turns = await self._storage.dropped_turns(user_id, threshold, BATCH_MAX_TURNS)
         if not turns:
             return 0, 0, 0
-        sessions: dict[tuple[str, str], list[Turn]] = {}
-        for turn in turns:
-            sessions.setdefault((turn.user_id, turn.session_id), []).append(turn)
-        made = [entry for own in sessions.values() for entry in await self._compress(own)]
+        made = [entry for own in group_by_session(turns) for entry in await self._compress(own)]
         first = await self._positions.take_entries(len(made))
         version = await self._storage.add_entries(number_entries(made, first, self._clock()))
         await self._storage.update_turns([replace(turn, dropped_density=None) for turn in turns])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -95,3 +97,14 @@ class EmbeddedEntry:
     """Dense vector of the entry in its context (the two turns before it and itself); unit length, shape (d,)."""
     sentences: tuple[Vector, ...] = field(default=())
     """Dense vectors of the entry's sentences, unit length, shape (d,) each; at least one."""
+
+
+Said = TypeVar("Said", Turn, Entry)
+
+
+def group_by_session(said: Iterable[Said]) -> list[list[Said]]:
+    """Turns or entries of each session, in the order given; session ids are a user's own."""
+    sessions: dict[tuple[str, str], list[Said]] = {}
+    for one in said:
+        sessions.setdefault((one.user_id, one.session_id), []).append(one)
+    return list(sessions.values())

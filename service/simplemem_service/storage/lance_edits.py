@@ -16,7 +16,7 @@ import pyarrow as pa
 from lancedb.query import ColumnOrdering
 from typing_extensions import override
 
-from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn
+from simplemem_service.models.entry import EmbeddedEntry, Entry, Turn, group_by_session
 from simplemem_service.models.query import EntryFilter
 from simplemem_service.models.revision import Revision
 from simplemem_service.storage import filters, history_schema, schema
@@ -115,15 +115,13 @@ class LanceEdits(Storage):
 
     @override
     async def sole_turns(self, entries: Sequence[Entry]) -> list[str]:
-        sessions: dict[tuple[str, str], list[Entry]] = {}
-        for entry in entries:
-            sessions.setdefault((entry.user_id, entry.session_id), []).append(entry)
-        return [key for place, found in sessions.items() for key in await self._sole_turns(*place, found)]
+        return [key for own in group_by_session(entries) for key in await self._sole_turns(own)]
 
-    async def _sole_turns(self, user_id: str, session_id: str, entries: Sequence[Entry]) -> list[str]:
+    async def _sole_turns(self, entries: Sequence[Entry]) -> list[str]:
+        """The same for entries of one session."""
         removed = {entry.entry_id for entry in entries}
         cited = sorted({source for entry in entries for source in entry.sources})
-        session = filters.entry_predicate(EntryFilter(user_id=user_id, session_id=session_id))
+        session = filters.entry_predicate(EntryFilter(user_id=entries[0].user_id, session_id=entries[0].session_id))
         keys: list[str] = []
         for ids in _chunks(cited):
             others = await self._rows(ENTRIES, f"{session} AND {filters.has_any('sources', ids)}", has_vectors=False)
