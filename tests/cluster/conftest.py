@@ -121,6 +121,18 @@ class Space:
             if len(self.writes()) != written:
                 written, since = len(self.writes()), time.monotonic()
 
+    def have_scaled(self) -> bool:
+        """Whether each autoscaler has set the number of pods: it first looks after some 15 s; before, there is one."""
+        found = json.loads(self.kubectl("get", "hpa,deployment", "-o", "json"))["items"]
+        least = {
+            item["spec"]["scaleTargetRef"]["name"]: item["spec"]["minReplicas"]
+            for item in found
+            if item["kind"] == "HorizontalPodAutoscaler"
+        }
+        deployments = {item["metadata"]["name"]: item for item in found if item["kind"] == "Deployment"}
+        scaled = least.keys() & deployments.keys()
+        return bool(scaled) and all(deployments[name]["spec"]["replicas"] >= least[name] for name in scaled)
+
     def ready(self, name: str = "notes") -> dict[str, Any]:
         """The condition Ready; empty before the first pass."""
         return self.condition("Ready", name)

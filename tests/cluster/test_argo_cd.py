@@ -80,6 +80,11 @@ def application(argo_cd: ArgoCd, name: str) -> dict[str, Any]:
     return found
 
 
+def count_syncs(argo_cd: ArgoCd, name: str) -> int:
+    """How often an application has been synced."""
+    return len(application(argo_cd, name)["status"]["history"])
+
+
 def shown(argo_cd: ArgoCd, name: str) -> tuple[str, str]:
     """What Argo CD says of an application: in step with Git or not, and its health."""
     status = application(argo_cd, name).get("status", {})
@@ -134,7 +139,7 @@ class Tenant:
 
     def syncs(self) -> int:
         """How often the application has been synced."""
-        return len(application(self.argo_cd, self.name)["status"]["history"])
+        return count_syncs(self.argo_cd, self.name)
 
     def wait(self, sync: str, *health: str) -> None:
         """Wait until Argo CD shows the application so."""
@@ -234,10 +239,10 @@ def test_the_chart_is_in_step_and_stays_it(argo_cd: ArgoCd, tmp_path: Path) -> N
     assert len(system.dashboards()) == 3
 
     before = system.versions()
-    syncs = len(application(argo_cd, name)["status"]["history"])
+    syncs = count_syncs(argo_cd, name)
     time.sleep(10)
     assert system.versions() == before
-    assert len(application(argo_cd, name)["status"]["history"]) == syncs
+    assert count_syncs(argo_cd, name) == syncs
     assert shown(argo_cd, name) == ("Synced", "Healthy")
 
     system.kubectl("delete", "service", name)
@@ -283,11 +288,11 @@ def test_the_root_application_brings_stores_only_once_the_operator_is_healthy(
     # Argo CD's own additions to the two are no drift of the root's. The commit may cost it one more sync, where it
     # looks before its watch has told of what it made.
     time.sleep(10)
-    syncs = len(application(argo_cd, "simplemem")["status"]["history"])
+    syncs = count_syncs(argo_cd, "simplemem")
     assert syncs <= 2
     time.sleep(10)
     assert shown(argo_cd, "simplemem") == ("Synced", "Healthy")
-    assert len(application(argo_cd, "simplemem")["status"]["history"]) == syncs
+    assert count_syncs(argo_cd, "simplemem") == syncs
 
     argo_cd.kubectl("delete", "application", "simplemem")
     argo_cd.kubectl("delete", "applicationset", "memory-stores")

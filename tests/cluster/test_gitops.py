@@ -8,7 +8,7 @@ Aspects: what (stores beside the operator, samples of other kinds, the chart), a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,8 @@ def spaces(plane: ControlPlane, operator: Operator) -> Iterator[dict[str, Space]
     for space in found.values():
         for document in documents(stores(space)):
             space.settled(document["metadata"]["name"])
-        # Autoscalers are first looked at after some 15 s, and then set the number of pods, which stores tell.
-        eventually(autoscalers_act_in(space), within=60, every=1)
+        # Stores tell the number of pods that autoscalers set.
+        eventually(space.have_scaled, within=60, every=1)
         space.rest(2)
     yield found
     for space in found.values():
@@ -62,10 +62,6 @@ def spaces(plane: ControlPlane, operator: Operator) -> Iterator[dict[str, Space]
 def listed(space: Space, kind: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(space.kubectl("get", kind, "-o", "json", "--show-managed-fields"))["items"]
     return found
-
-
-def autoscalers_act_in(space: Space) -> Callable[[], bool]:
-    return lambda: all(found.get("status", {}).get("conditions") for found in listed(space, "hpa"))
 
 
 def versions_in(space: Space) -> dict[str, str]:

@@ -110,14 +110,6 @@ def with_pods(space: Space) -> dict[str, dict[str, Any]]:
     return {f"{item['kind']}/{item['metadata']['name']}": item for item in items}
 
 
-def have_scaled(space: Space) -> bool:
-    """Whether each autoscaler has set the number of pods: a Deployment made without one begins with one pod."""
-    items = json.loads(space.kubectl("get", "hpa", "-o", "json"))["items"]
-    least = {f"Deployment/{item['spec']['scaleTargetRef']['name']}": item["spec"]["minReplicas"] for item in items}
-    scaled = {name: child for name, child in with_pods(space).items() if name in least}
-    return bool(scaled) and all(child["spec"]["replicas"] >= least[name] for name, child in scaled.items())
-
-
 def changed_since(sources: Path) -> set[str]:
     """The children whose pods this version rolls for a reason that is told."""
     known = {entry["reason"] for entry in yaml.safe_load((sources / TEMPLATES).read_text())["changed"]}
@@ -137,7 +129,7 @@ def test_the_operator_before_this_one_is_followed_without_a_roll(
     eventually(lambda: all(bare_space.condition("WithinBudget", name) for name in NAMES), within=90, every=1)
     bare_space.rest()
     # It may come later than the rest, and is no doing of the next operator.
-    eventually(lambda: have_scaled(bare_space), within=60, every=1)
+    eventually(bare_space.have_scaled, within=60, every=1)
     before.stop()
     made = with_pods(bare_space)
     assert len(made) > len(NAMES)
