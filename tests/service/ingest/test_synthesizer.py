@@ -27,6 +27,12 @@ from tests.support.memory import Memory, MemoryOpener
 MOVES = (("Ada", "I live in Paris."), ("Ben", "I live in Bonn."), ("Ada", "I moved from Paris to Rome."))
 
 
+@pytest.fixture(autouse=True)
+def _ample_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step ends for want of time, however slow the machine is; tests of that give it less."""
+    monkeypatch.setattr(synthesizers, "STEP_SECONDS", 600)
+
+
 async def step(memory: Memory) -> bool:
     memory.worker._synthesizer._next_step = 0.0
     return await memory.worker._synthesizer.step()
@@ -141,8 +147,7 @@ async def test_a_long_memory_is_read_over_several_steps(memory: Memory, monkeypa
     assert (await memory.entry("live in Paris")).superseded_by == (await memory.entry("Rome")).entry_id
 
 
-async def test_users_whose_turns_alternate_are_told_apart(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthesizers, "STEP_SECONDS", 60)
+async def test_users_whose_turns_alternate_are_told_apart(memory: Memory) -> None:
     for number, text in enumerate(("I live in Paris.", "I live in Rome now.", "I live in Oslo now.")):
         await memory.say(("Ada", text), user="ada", session=f"s{number}")
         await memory.say(("Ada", text), user="ben", session=f"s{number}")
@@ -189,10 +194,7 @@ async def test_stage_2_hurries_where_turns_wait(memory: Memory, monkeypatch: pyt
         assert await step(memory)
 
 
-async def test_stage_2_ends_with_the_process_and_goes_on_in_the_next(
-    open_memory: MemoryOpener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(synthesizers, "STEP_SECONDS", 600)
+async def test_stage_2_ends_with_the_process_and_goes_on_in_the_next(open_memory: MemoryOpener) -> None:
     first = await open_memory()
     await first.say(*MOVES)
     await first.say(("Ada", "My cat sleeps all day long."), user="ben")
