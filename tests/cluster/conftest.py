@@ -42,8 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
 
 
-def eventually(check: Callable[[], Any], within: float = 20, every: float = 0.1) -> Any:
-    """The first true answer of a check."""
+def eventually(check: Callable[[], Any], within: float = 40, every: float = 0.1) -> Any:
+    """The first true answer of a check; by default before the operator would look again by itself, after 60 s."""
     deadline = time.monotonic() + within
     while not (answer := check()):
         assert time.monotonic() < deadline, f"not within {within} s"

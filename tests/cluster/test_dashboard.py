@@ -44,7 +44,7 @@ def events(space: Space) -> list[dict[str, Any]]:
 
 def test_a_store_reads_like_a_dashboard(town: Space, figures: dict[str, int]) -> None:
     town.store(tier="CostEffective", budget={"monthlyUSD": "70"}, llm={"mode": "Rules"})
-    eventually(lambda: town.ready().get("status") == "True", within=30)
+    eventually(lambda: town.ready().get("status") == "True", within=40)
     heads, line = (row.split() for row in town.kubectl("get", "smem").splitlines())
     assert heads == ["NAME", "READY", "REASON", "TIER", "ENTRIES", "COST", "AGE"]
     assert line[:-1] == ["notes", "True", "Ready", "CostEffective", "10", "61.15"]
@@ -72,7 +72,7 @@ def test_what_turns_is_told_once_and_leaves_the_store_ready(town: Space, figures
     assert (town.get("smem", "notes") or {})["status"]["recommendation"]["tier"] == "CostEffective"
     figures |= {"spend_cents": 7000, **canary(1000)}
     eventually(lambda: condition(town, "WithinBudget") == ("False", "BudgetExceeded"), within=60)
-    eventually(lambda: condition(town, "WritePathHealthy") == ("False", "WritePathStale"), within=30)
+    eventually(lambda: condition(town, "WritePathHealthy") == ("False", "WritePathStale"), within=40)
     assert town.ready()["status"] == "True"
     models = (town.get("smem", "notes") or {})["status"]["cost"]["measured"]["items"][-1]
     assert (models["name"], models["usd"]) == ("models", "70.00")
@@ -95,7 +95,7 @@ def test_what_turns_is_told_once_and_leaves_the_store_ready(town: Space, figures
 
 def test_figures_that_move_all_the_time_cause_no_write(town: Space, figures: dict[str, int], fleet: Fleet) -> None:
     town.store(tier="Minimal")
-    eventually(lambda: town.ready().get("status") == "True", within=30)
+    eventually(lambda: town.ready().get("status") == "True", within=40)
     town.rest()
     before, asked = town.writes(), fleet.answerer.asked[town.name]
     for turns in (705, 710):

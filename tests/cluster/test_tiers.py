@@ -107,7 +107,7 @@ def test_gpu_pods_wait_without_holding_up_the_store(city: Space) -> None:
         within=60,
     )
     assert "0 of 1 GPU pods ready" in message
-    eventually(lambda: city.ready().get("status") == "True", within=30)
+    eventually(lambda: city.ready().get("status") == "True", within=40)
 
 
 def test_a_gpu_pod_whose_spot_node_is_taken_away_comes_back_on_another(city: Space, fleet: Fleet) -> None:

@@ -17,7 +17,7 @@ KEY = ("team-a", "notes")
 READY = Outcome(exists=True, is_ready=True, has_failed=False)
 
 
-async def until(check: Callable[[], bool], within: float = 5) -> None:
+async def until(check: Callable[[], bool], within: float = 30) -> None:
     async with asyncio.timeout(within):
         while not check():
             await asyncio.sleep(0.005)
@@ -35,7 +35,7 @@ class Passes:
         gate = threading.Event()
 
         def wait(_: tuple[str, str]) -> Outcome:
-            gate.wait(5)
+            gate.wait(30)
             return READY
 
         self.answer = wait
@@ -108,7 +108,7 @@ async def test_a_slow_store_holds_up_no_other(loops: StoreLoops, passes: Passes)
 
     def answer(key: tuple[str, str]) -> Outcome:
         if key == KEY:
-            gate.wait(5)
+            gate.wait(30)
         return READY
 
     passes.answer = answer
@@ -135,7 +135,7 @@ async def test_a_store_that_comes_while_a_pass_finds_it_gone_is_looked_at_again(
     gate = threading.Event()
 
     def answer(_: tuple[str, str]) -> Outcome:
-        gate.wait(5)
+        gate.wait(30)
         return READY if len(passes.seen) > 1 else replace(READY, exists=False)
 
     passes.answer = answer
@@ -245,7 +245,7 @@ async def test_pods_are_not_asked_over_and_over_while_no_pass_looks(
 
     def answer(key: tuple[str, str]) -> Outcome:
         if key != KEY:
-            gate.wait(5)
+            gate.wait(30)
         return replace(READY, is_ready=False)
 
     async def tell(key: tuple[str, str]) -> bool:
