@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,12 +53,12 @@ async def test_the_event_loop_goes_on_while_documents_are_encoded(minilm: LocalE
     task = asyncio.create_task(
         minilm.encode_documents([f"Sentence number {number}, quite new." for number in range(300)])
     )
-    longest, last = 0.0, time.perf_counter()
+    turns = 0
     while not task.done():
         await asyncio.sleep(0.001)
-        longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+        turns += 1
     assert len(await task) == 300
-    assert longest < 0.5
+    assert turns > 100
 
 
 def test_tokens_are_counted_without_the_special_ones(minilm: LocalEmbedding) -> None:

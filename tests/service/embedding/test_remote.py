@@ -195,13 +195,13 @@ async def test_a_pod_that_refuses_is_left_alone_for_a_while(
 async def test_a_pod_that_hangs_costs_no_more_than_the_limit(
     tiny: RemoteEmbedding, cluster: Cluster, broken: Broken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "TIME_LIMIT", timedelta(seconds=0.2))
     cluster.addresses = [broken.address]
     await check(tiny, ["works"])
-    broken.delay = 2.0
+    monkeypatch.setattr(remote, "TIME_LIMIT", timedelta(seconds=0.2))
+    broken.delay = 30.0
     start = time.monotonic()
     await check(tiny, [f"text {number}" for number in range(6 * BATCH_TEXTS)])
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 10
     assert counted(tiny)["here"] == 6 * BATCH_TEXTS
 
 
