@@ -23,6 +23,7 @@ from simplemem_operator.builders.removal import REMOVAL
 from simplemem_operator.credentials import judge_secret
 from simplemem_operator.facts import Facts
 from simplemem_operator.migration import Move
+from simplemem_operator.models.desired import Manifest
 from simplemem_operator.models.observed import Observed
 from simplemem_operator.models.verdict import Verdict
 from simplemem_operator.plan_limits import judge_plan
@@ -36,6 +37,9 @@ HELPERS = frozenset({EMBEDDING, REDIS, BACKUP, REMOVAL})
 CHECK_REASONS = frozenset(str(reason) for reason in Reason)
 """Reasons that a pod may give; any other is passed on as a message only."""
 
+
+BINDING_SECONDS = 60
+"""How long a claim may wait for its volume, in seconds, before that is told: clouds take up to half a minute."""
 
 BEHIND_SECONDS = 60
 """How long an index may lack entries of the table, in seconds, before that is told: a second is usual, and a large
@@ -63,7 +67,7 @@ class Findings:
 def judge(findings: Findings, facts: Facts, previous: Mapping[str, Any], now: datetime) -> dict[ConditionType, Verdict]:
     """Every condition of the store, `Ready` first, then those that it sums up, then what is only told."""
     parts = {
-        ConditionType.STORAGE_READY: _storage(findings),
+        ConditionType.STORAGE_READY: _storage(findings, now),
         ConditionType.EMBEDDING_READY: _embedding(findings),
         ConditionType.RETRIEVAL_READY: _retrieval(findings, previous),
         ConditionType.INGEST_HEALTHY: _check(findings, "ingest", Reason.INGESTING, Reason.RECONCILING),
@@ -116,7 +120,7 @@ def _ready(findings: Findings, parts: Mapping[ConditionType, Verdict]) -> Verdic
     return True, Reason.READY, f"the store answers{note}"
 
 
-def _storage(findings: Findings) -> Verdict:
+def _storage(findings: Findings, now: datetime) -> Verdict:
     store, observed = findings.store, findings.observed
     if findings.move is not None:
         return False, Reason.MIGRATION_REQUIRED, findings.move.explain(store)
@@ -124,16 +128,28 @@ def _storage(findings: Findings) -> Verdict:
     if check is not None and not check.get("ok"):
         return False, _reason(check, Reason.STORAGE_UNWRITABLE), _message(check)
     if store.storage.kind is StorageKind.PVC:
-        claim = observed.child("PersistentVolumeClaim", names.data(store.name))
-        phase = claim.get("status", {}).get("phase", "Pending") if claim else "Pending"
-        if phase != "Bound":
-            name = names.data(store.name)
-            return False, Reason.VOLUME_PENDING, f"claim '{name}' is {phase}; is there a StorageClass that serves it?"
-        return True, Reason.VOLUME_BOUND, f"claim '{names.data(store.name)}' is bound"
+        return _volume(names.data(store.name), observed, now)
     if check is None:
         return None, Reason.RECONCILING, "no pod has reported on the bucket yet"
     held = "the journal's bucket" if store.storage.kind is StorageKind.LANCEDB_CLOUD else "the bucket"
     return True, Reason.BUCKET_REACHABLE, f"{held} can be read and written"
+
+
+def _volume(name: str, observed: Observed, now: datetime) -> Verdict:
+    claim = observed.child("PersistentVolumeClaim", name)
+    phase = claim.get("status", {}).get("phase", "Pending") if claim else "Pending"
+    if phase == "Bound":
+        return True, Reason.VOLUME_BOUND, f"claim '{name}' is bound"
+    if claim is None or (phase == "Pending" and _is_binding(claim, now)):
+        # Not unknown: that pods cannot start without it is no other trouble.
+        return False, Reason.RECONCILING, f"claim '{name}' is not bound yet"
+    return False, Reason.VOLUME_PENDING, f"claim '{name}' is {phase}; is there a StorageClass that serves it?"
+
+
+def _is_binding(claim: Manifest, now: datetime) -> bool:
+    """Whether a pending claim is on its way: it is new, and has the class that a cluster with a default gives it."""
+    made = datetime.fromisoformat(claim["metadata"]["creationTimestamp"])
+    return claim["spec"].get("storageClassName") is not None and (now - made).total_seconds() < BINDING_SECONDS
 
 
 def _embedding(findings: Findings) -> Verdict:

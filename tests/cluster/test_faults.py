@@ -148,7 +148,8 @@ def test_a_storm_of_errors_passes(rig: Rig) -> None:
     rig.proxy.answer = lambda _: None
     wanted = ON_A_VOLUME | {name.replace("notes", "late") for name in ON_A_VOLUME}
     eventually(lambda: space.names() == wanted, within=45)
-    assert space.settled("late")["status"]["conditions"][0]["reason"] == "VolumePending"
+    space.settled("late")
+    eventually(lambda: space.ready("late").get("reason") == "VolumePending")
     assert rig.operator.process.is_running
 
 
@@ -202,6 +203,17 @@ def test_a_claim_that_stays_pending_is_told(rig: Rig) -> None:
     words = "claim 'notes-data' is Pending; is there a StorageClass that serves it?"
     eventually(lambda: rig.space.ready().get("reason") == "VolumePending")
     assert words in described(rig.space)
+
+
+def test_a_volume_that_is_being_made_is_no_warning(rig: Rig) -> None:
+    slow = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "slow"}}
+    rig.space.plane.kubectl("apply", "-f", "-", stdin=json.dumps({**slow, "provisioner": "example.com/slow"}))
+    rig.operator.start()
+    rig.space.store(tier="Minimal", storage={"pvc": {"size": "10Gi", "storageClassName": "slow"}})
+    eventually(lambda: rig.space.ready().get("reason") == "Reconciling")
+    assert "claim 'notes-data' is not bound yet" in described(rig.space)
+    events = json.loads(rig.space.kubectl("get", "events", "-o", "json"))["items"]
+    assert [event["reason"] for event in events if event["involvedObject"]["kind"] == "MemoryStore"] == []
 
 
 def test_a_right_to_write_that_is_missing_is_named(rig: Rig) -> None:

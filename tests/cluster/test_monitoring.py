@@ -51,7 +51,8 @@ def test_a_monitor_comes_with_its_kind_is_kept_and_goes_with_the_value(
     operator.start()
     place.store(tier="Minimal")
     eventually(lambda: place.names() == ON_A_VOLUME, within=40)
-    assert place.settled()["status"]["conditions"][0]["reason"] == "VolumePending"
+    place.settled()
+    eventually(lambda: place.ready().get("reason") == "VolumePending")
 
     PROMETHEUS_OPERATOR.install(place.plane)
     found = eventually(lambda: monitor(place), within=40)

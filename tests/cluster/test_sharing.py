@@ -120,7 +120,8 @@ def test_a_namespace_that_goes_with_its_role_holds_up_no_other(
         bare_space.kubectl("delete", "service", "notes")
         bare_space.patch("smem", "notes", {"spec": {"retrieval": {"topK": 22}}})
         eventually(lambda: bare_space.names() == ON_A_VOLUME, within=40)
-        assert bare_space.settled()["status"]["conditions"][0]["reason"] == "VolumePending"
+        bare_space.settled()
+        eventually(lambda: bare_space.ready().get("reason") == "VolumePending")
 
 
 def _is_cared_for(space: Space) -> None:

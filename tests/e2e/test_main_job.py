@@ -96,6 +96,8 @@ def test_a_minimal_store_becomes_ready_on_a_volume() -> None:
     with step("MemoryStore team-a/notes: Ready"):
         found = wait_ready("notes", "team-a")
     FIGURES["PVC store Ready, s"] = round(time.monotonic() - started, 1)
+    events = [event for event in kube.listed("events", "team-a") if event["involvedObject"]["kind"] == "MemoryStore"]
+    assert {event["type"] for event in events} == {"Normal"}, "a start that goes well is no warning"
     assert found["status"]["endpoint"].startswith("http://notes.team-a")
     assert found["status"]["cost"]["monthlyUSD"] == "32.84"
 

@@ -12,6 +12,7 @@ from simplemem_operator.conditions import Findings
 from simplemem_operator.events import build_event
 from simplemem_operator.models.observed import Observed, PodHealth, SecretState
 from simplemem_operator.status import build_failed_status, build_status, is_news, keep_known, ready_of
+from simplemem_operator.times import write_time
 from tests.support.stores import S3, make_manifest, make_store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -24,8 +25,9 @@ def deployment(name: str = "notes-retrieval", wanted: int = 1, ready: int = 1, w
     return {"kind": "Deployment", "metadata": metadata, "spec": {"replicas": wanted}, "status": status}
 
 
-def claim(phase: str = "Bound") -> Any:
-    return {"kind": "PersistentVolumeClaim", "metadata": {"name": "notes-data"}, "status": {"phase": phase}}
+def claim(phase: str = "Bound", age: int = 60, **spec: str) -> Any:
+    metadata = {"name": "notes-data", "creationTimestamp": write_time(NOW - timedelta(seconds=age))}
+    return {"kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec, "status": {"phase": phase}}
 
 
 def pod(checks: Any = GOOD, waiting: str = "", **figures: int) -> PodHealth:
@@ -68,7 +70,11 @@ def test_every_condition_stands_from_the_first_pass_on() -> None:
             Observed((), secrets=(SecretState("bucket-keys", True, ("AWS_ACCESS_KEY_ID",)),)),
             {"storage": S3}, "SecretKeyMissing", "AWS_ACCESS_KEY_ID",
         ),
-        (Observed((deployment(), claim("Pending"))), {}, "VolumePending", "StorageClass"),
+        (Observed((deployment(),)), {}, "Reconciling", "not bound yet"),
+        (Observed((deployment(), claim("Pending", 59, storageClassName="gp3"))), {}, "Reconciling", "not bound yet"),
+        (Observed((deployment(), claim("Pending", storageClassName="gp3"))), {}, "VolumePending", "StorageClass"),
+        (Observed((deployment(), claim("Lost", 0, storageClassName="gp3"))), {}, "VolumePending", "is Lost"),
+        (Observed((deployment(), claim("Pending", 0))), {}, "VolumePending", "StorageClass"),
         (Observed((), ("Service/notes",)), {}, "ForeignObject", "Service/notes"),
         (healthy(), {"suspend": True}, "Suspended", "data is kept"),
         (
