@@ -102,11 +102,12 @@ def test_every_tier_is_placed_where_it_says(city: Space) -> None:
 def test_gpu_pods_wait_without_holding_up_the_store(city: Space) -> None:
     no_node = {"nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-h100-80gb"}, "maxReplicas": 1}
     city.store(tier="Hybrid", embedding={"gpu": no_node})
-    message = eventually(
-        lambda: (found := city.condition("EmbeddingReady").get("message", "")) and "Unschedulable" in found and found,
-        within=60,
-    )
-    assert "0 of 1 GPU pods ready" in message
+
+    def is_told() -> bool:
+        message = city.condition("EmbeddingReady").get("message", "")
+        return "0 of 1 GPU pods ready" in message and "Unschedulable" in message
+
+    eventually(is_told, within=60)
     eventually(lambda: city.ready().get("status") == "True", within=40)
 
 
