@@ -246,5 +246,7 @@ class StoreLoops:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
+    # Not `asyncio.wait_for`: before Python 3.12 it swallows an end that comes together with the event.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+        async with asyncio.timeout(seconds * random.uniform(1 - JITTER, 1 + JITTER)):  # noqa: S311
+            await event.wait()

@@ -269,6 +269,18 @@ async def test_pods_are_not_asked_over_and_over_while_no_pass_looks(
     await until(lambda: asked.count(KEY) > 5)
 
 
+@pytest.mark.parametrize("turns", range(4))
+async def test_loops_end_though_a_wake_up_comes_at_that_moment(loops: StoreLoops, passes: Passes, turns: int) -> None:
+    loops.wake(KEY)
+    await until(lambda: len(passes.seen) == 1)
+    await asyncio.sleep(1)
+    loops.wake_known(KEY, has_new_pods=True)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await loops.close()
+
+
 async def test_a_question_that_breaks_is_asked_again(loops: StoreLoops, pods: Pods) -> None:
     async def break_down() -> bool:
         raise RuntimeError("boom")
