@@ -114,7 +114,7 @@ async def exchange(node: Node) -> int:
     try:
         for _ in range(100):
             await cache.set_many(KEYS, timedelta(minutes=1))
-            if await cache.get_many(list(KEYS)):
+            if len(await cache.get_many(list(KEYS))) == len(KEYS):
                 break
             await asyncio.sleep(0.1)
         return len(await cache.get_many(list(KEYS)))
