@@ -155,6 +155,12 @@ class Space:
         found: dict[str, Any] = eventually(seen)
         return found
 
+    def events(self) -> list[dict[str, Any]]:
+        """What was told of the stores."""
+        text = self.kubectl("get", "events", "-o", "json", "--field-selector", "involvedObject.kind=MemoryStore")
+        found: list[dict[str, Any]] = json.loads(text)["items"]
+        return found
+
 
 @dataclass(frozen=True)
 class Fleet:

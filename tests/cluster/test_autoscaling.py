@@ -41,31 +41,31 @@ def test_gpu_pods_come_with_a_backlog_stay_without_a_write_and_go_when_idle(
     town: Space, figures: dict[str, int]
 ) -> None:
     town.store(tier="Hybrid", embedding=GPU)
-    eventually(lambda: town.ready().get("status") == "True", within=40)
+    eventually(lambda: town.ready().get("status") == "True")
     assert replicas(town) == 0
     assert "0 of 0 GPU pods ready" in message(town)
     figures.update(pending_turns=45_000, oldest_pending_seconds=5)
-    eventually(lambda: "3 of 3 GPU pods ready" in message(town), within=40)
+    eventually(lambda: "3 of 3 GPU pods ready" in message(town))
     assert replicas(town) == 3
     assert town.ready()["status"] == "True"
     before = len(town.writes())
     # Less waits, and not nothing: the number stays.
     figures.update(pending_turns=2_000, oldest_pending_seconds=61)
-    eventually(lambda: (town.get("smem", "notes") or {})["status"]["pendingTurns"] == 2_000, within=40)
+    eventually(lambda: (town.get("smem", "notes") or {})["status"]["pendingTurns"] == 2_000)
     assert {line.split()[1] for line in town.writes()[before:]} == {"memorystores/notes"}
     assert replicas(town) == 3
     figures.update(pending_turns=0, oldest_pending_seconds=0)
-    since = eventually(lambda: idle_since(town), within=40)
-    eventually(lambda: replicas(town) == 0, within=40)
+    since = eventually(lambda: idle_since(town))
+    eventually(lambda: replicas(town) == 0)
     assert since
     assert idle_since(town) == ""
     assert town.ready()["status"] == "True"
     # Few turns wait, and one of them for longer than it should.
     figures.update(pending_turns=1, oldest_pending_seconds=59)
-    eventually(lambda: (town.get("smem", "notes") or {})["status"]["pendingTurns"] == 1, within=40)
+    eventually(lambda: (town.get("smem", "notes") or {})["status"]["pendingTurns"] == 1)
     assert replicas(town) == 0
     figures.update(oldest_pending_seconds=61)
-    eventually(lambda: replicas(town) == 1, within=40)
+    eventually(lambda: replicas(town) == 1)
 
 
 def test_a_backlog_that_waits_for_something_else_starts_no_gpu(
@@ -75,11 +75,11 @@ def test_a_backlog_that_waits_for_something_else_starts_no_gpu(
     fleet.answerer.failing[town.name] = {"ingest": refused}
     figures.update(pending_turns=45_000, oldest_pending_seconds=900)
     town.store(tier="Hybrid", embedding=GPU)
-    eventually(lambda: town.condition("IngestHealthy").get("status") == "False", within=40)
+    eventually(lambda: town.condition("IngestHealthy").get("status") == "False")
     time.sleep(6)
     assert replicas(town) == 0
     del fleet.answerer.failing[town.name]
-    eventually(lambda: replicas(town) == 3, within=40)
+    eventually(lambda: replicas(town) == 3)
 
 
 def test_gpu_pods_keep_their_number_while_the_store_is_edited_and_go_with_suspend(
@@ -87,7 +87,7 @@ def test_gpu_pods_keep_their_number_while_the_store_is_edited_and_go_with_suspen
 ) -> None:
     figures.update(pending_turns=25_000)
     town.store(tier="Hybrid", embedding=GPU)
-    eventually(lambda: replicas(town) == 2, within=40)
+    eventually(lambda: replicas(town) == 2)
     town.patch("smem", "notes", {"spec": {"retrieval": {"topK": 7}}})
     town.settled()
     assert replicas(town) == 2
@@ -132,11 +132,11 @@ def test_the_scale_subresource_sets_the_number_and_nobody_takes_it_back(town: Sp
         found = town.get("deployment", "notes-retrieval") or {}
         return int(found.get("status", {}).get("readyReplicas", 0))
 
-    eventually(lambda: answering() == 5, within=40)
+    eventually(lambda: answering() == 5)
     town.patch("smem", "notes", {"spec": {"suspend": True}})
-    eventually(lambda: answering() == 0, within=40)
+    eventually(lambda: answering() == 0)
     town.patch("smem", "notes", {"spec": {"suspend": False}})
-    eventually(lambda: answering() == 5, within=40)
+    eventually(lambda: answering() == 5)
 
 
 def test_a_store_with_an_autoscaler_wakes_with_the_fewest_pods(town: Space) -> None:
@@ -153,9 +153,9 @@ def test_a_store_with_an_autoscaler_wakes_with_the_fewest_pods(town: Space) -> N
 
     # Asleep from the first day on: nothing has ever said a number.
     town.store(**scaled, suspend=True)
-    eventually(lambda: town.ready().get("reason") == "Suspended", within=40)
+    eventually(lambda: town.ready().get("reason") == "Suspended")
     for _ in range(2):
         town.patch("smem", "notes", {"spec": {"suspend": False}})
         eventually(lambda: town.ready().get("status") == "True" and pods() == 2, within=60)
         town.patch("smem", "notes", {"spec": {"suspend": True}})
-        eventually(lambda: pods() == 0, within=40)
+        eventually(lambda: pods() == 0)

@@ -39,7 +39,7 @@ def test_backups_come_and_go_with_the_spec_and_never_take_the_store_down(writing
     assert backed_up(space) == ("False", "SecretMissing")
     template = json.dumps((space.get("deployment", "notes-retrieval") or {})["spec"]["template"])
     space.secret("copies-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
-    eventually(lambda: backed_up(space) == ("Unknown", "NoBackupYet"), within=40)
+    eventually(lambda: backed_up(space) == ("Unknown", "NoBackupYet"))
     rolled = json.dumps((space.get("deployment", "notes-retrieval") or {})["spec"]["template"])
     assert rolled != template, "pods made before the Secret have no credentials"
     cron_job = space.get("cronjob", "notes-backup")
@@ -54,18 +54,18 @@ def test_backups_come_and_go_with_the_spec_and_never_take_the_store_down(writing
 
     fleet.answerer.more_figures[space.name] = {"last_backup_seconds": 1_772_337_660}
     fleet.answerer.failing[space.name] = {"backup": DONE}
-    eventually(lambda: backed_up(space) == ("True", "BackedUp"), within=40)
+    eventually(lambda: backed_up(space) == ("True", "BackedUp"))
     assert (space.get("smem", "notes") or {})["status"]["lastBackupTime"] == "2026-03-01T04:01:00Z"
 
     failed = {"ok": False, "reason": "BackupFailed", "message": "bucket 'copies' of the copies refuses: 403"}
     fleet.answerer.failing[space.name] = {"backup": failed}
-    eventually(lambda: backed_up(space) == ("False", "BackupFailed"), within=40)
+    eventually(lambda: backed_up(space) == ("False", "BackupFailed"))
     assert "refuses: 403" in space.condition("BackupSucceeded")["message"]
     assert space.ready()["status"] == "True"
 
     space.patch("smem", "notes", {"spec": {"backup": None}})
-    eventually(lambda: space.get("cronjob", "notes-backup") is None, within=40)
-    eventually(lambda: not space.condition("BackupSucceeded"), within=40)
+    eventually(lambda: space.get("cronjob", "notes-backup") is None)
+    eventually(lambda: not space.condition("BackupSucceeded"))
 
 
 def test_a_run_asks_the_store_with_no_more_than_a_token(writing: Space) -> None:
@@ -73,7 +73,7 @@ def test_a_run_asks_the_store_with_no_more_than_a_token(writing: Space) -> None:
     space.secret("copies-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
     space.secret("tokens", operator="secret-token")
     space.store(tier="Minimal", backup=COPIES, access={"tokenSecretName": "tokens"})
-    eventually(lambda: space.get("cronjob", "notes-backup"), within=40)
+    eventually(lambda: space.get("cronjob", "notes-backup"))
     space.kubectl("create", "job", "--from=cronjob/notes-backup", "now")
     selector = "app.kubernetes.io/component=backup"
 
@@ -81,7 +81,7 @@ def test_a_run_asks_the_store_with_no_more_than_a_token(writing: Space) -> None:
         found: list[dict[str, object]] = json.loads(space.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
         return found
 
-    eventually(pods, within=40)
+    eventually(pods)
     text = space.kubectl("get", "pods", "-l", selector, "-o", "json")
     assert '"claimName"' not in text
     assert "AWS_" not in text

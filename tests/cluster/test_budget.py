@@ -29,23 +29,22 @@ def month(space: Space) -> dict[str, str]:
 
 
 def events(space: Space) -> list[dict[str, Any]]:
-    items = json.loads(space.kubectl("get", "events", "-o", "json"))["items"]
-    return [item for item in items if item["involvedObject"]["kind"] == "MemoryStore" and "Budget" in item["reason"]]
+    return [event for event in space.events() if "Budget" in event["reason"]]
 
 
 def test_machines_that_use_up_the_budget_are_told_once_and_to_the_pods_without_a_roll(town: Space) -> None:
     town.store(tier="CostEffective", llm={"mode": "Rules"}, budget={"monthlyUSD": "60", "onExceeded": "RejectWrites"})
     eventually(lambda: town.ready().get("status") == "True", within=60)
-    eventually(lambda: budget(town) == "PlannedBeyondBudget", within=40)
-    eventually(lambda: month(town).get("machinesUSD") == "0.00", within=40)
+    eventually(lambda: budget(town) == "PlannedBeyondBudget")
+    eventually(lambda: month(town).get("machinesUSD") == "0.00")
     before = (town.get("deployment", "notes-retrieval") or {})["metadata"]["generation"]
 
     grown_old(town)
-    eventually(lambda: budget(town) == "BudgetExceeded", within=40)
+    eventually(lambda: budget(town) == "BudgetExceeded")
     message = town.condition("WithinBudget")["message"]
     assert message.startswith("what models, machines and storage cost this month has reached the budget of 60")
     assert "turns are compressed by rules; machines go on" in message
-    eventually(lambda: float(month(town).get("machinesUSD", 0)) > 60, within=40)
+    eventually(lambda: float(month(town).get("machinesUSD", 0)) > 60)
     # What it costs is no reason to be less ready, nor to replace a pod.
     assert town.ready()["status"] == "True"
     town.rest()
@@ -56,4 +55,4 @@ def test_machines_that_use_up_the_budget_are_told_once_and_to_the_pods_without_a
     ]
 
     town.patch("smem", "notes", {"spec": {"budget": {"monthlyUSD": "200"}}})
-    eventually(lambda: budget(town) == "WithinBudget", within=40)
+    eventually(lambda: budget(town) == "WithinBudget")

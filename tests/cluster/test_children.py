@@ -56,7 +56,7 @@ def test_a_missing_secret_is_named_and_holds_the_pods_back_until_it_appears(spac
     eventually(lambda: space.ready().get("reason") == "SecretKeyMissing")
     assert "AWS_SECRET_ACCESS_KEY" in space.ready()["message"]
     space.secret("bucket-keys", **KEYS)
-    eventually(lambda: space.names() == ON_S3, within=40)
+    eventually(lambda: space.names() == ON_S3)
 
 
 def test_a_rotated_secret_rolls_the_pods_and_shows_nowhere(space: Space) -> None:
@@ -69,7 +69,7 @@ def test_a_rotated_secret_rolls_the_pods_and_shows_nowhere(space: Space) -> None
 
     before = eventually(template)
     space.secret("bucket-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="rotated-value")
-    eventually(lambda: template() != before, within=40)
+    eventually(lambda: template() != before)
     everything = space.kubectl("get", "smem,deployment,configmap,events", "-o", "json")
     assert "rotated-value" not in everything
 
@@ -89,13 +89,13 @@ def test_what_was_deleted_or_edited_by_hand_is_repaired(space: Space) -> None:
     space.kubectl("delete", "service", "notes")
     space.kubectl("delete", "deployment", "notes-retrieval")
     space.patch("configmap", "notes-config", {"data": {"store.json": "{}"}})
-    eventually(lambda: space.names() == ON_A_VOLUME, within=40)
+    eventually(lambda: space.names() == ON_A_VOLUME)
 
     def is_repaired() -> bool:
         found = space.get("configmap", "notes-config")
         return found is not None and found["data"]["store.json"] != "{}"
 
-    eventually(is_repaired, within=40)
+    eventually(is_repaired)
 
 
 def test_our_label_that_leaves_the_spec_leaves_the_child_and_others_stay(space: Space) -> None:
@@ -205,16 +205,16 @@ def test_deleting_a_store_treats_its_volume_as_the_policy_says(space: Space, pol
     space.settled()
     assert "finalizers" not in (space.get("smem", "notes") or {})["metadata"]
     space.kubectl("delete", "smem", "notes", "--timeout=10s")
-    eventually(lambda: space.names() == left, within=40)
+    eventually(lambda: space.names() == left)
 
 
 def test_a_store_of_the_same_name_takes_up_the_retained_volume(space: Space) -> None:
     space.store(tier="Minimal", storage={"pvc": {"size": "20Gi"}})
     eventually(lambda: space.names() == ON_A_VOLUME)
     space.kubectl("delete", "smem", "notes", "--timeout=10s")
-    eventually(lambda: space.names() == {"PersistentVolumeClaim/notes-data"}, within=40)
+    eventually(lambda: space.names() == {"PersistentVolumeClaim/notes-data"})
     space.store(tier="Minimal", storage={"pvc": {"size": "10Gi"}})
-    eventually(lambda: space.names() == ON_A_VOLUME, within=40)
+    eventually(lambda: space.names() == ON_A_VOLUME)
     claim = space.get("pvc", "notes-data")
     assert claim is not None
     assert claim["spec"]["resources"]["requests"]["storage"] == "20Gi"

@@ -45,8 +45,8 @@ def check_served(home: ControlPlane, operator: Operator) -> Space:
     """A new store gets its children, and the operator is ready."""
     space = Space(home, f"back-{next(NUMBERS)}")
     space.store(tier="Minimal")
-    eventually(lambda: space.names() == ON_A_VOLUME, within=40)
-    eventually(lambda: operator.readyz() == (200, "ok"), within=40)
+    eventually(lambda: space.names() == ON_A_VOLUME)
+    eventually(lambda: operator.readyz() == (200, "ok"))
     return space
 
 
@@ -56,14 +56,14 @@ def test_an_operator_waits_for_the_crd_and_outlives_its_loss(
     home.kubectl("delete", "crd", CRD, "--ignore-not-found")
     operator = start(Operator(home.kubeconfig, tmp_path))
     for _ in range(2):
-        eventually(lambda: operator.readyz()[0] == 503, within=40)
+        eventually(lambda: operator.readyz()[0] == 503)
         assert "memorystores" in operator.readyz()[1]
         assert operator.healthz() == (200, "ok"), "a restart would not help"
         home.kubectl("apply", "--server-side", "-f", str(CRD_FILE))
         wait_established(home, CRD)
         check_served(home, operator)
         home.kubectl("delete", "crd", CRD, "--timeout=30s")
-        eventually(lambda: operator.metrics(UNDER_CARE) == {UNDER_CARE: 0}, within=40)
+        eventually(lambda: operator.metrics(UNDER_CARE) == {UNDER_CARE: 0})
     assert operator.process.log.read_text().count("does not serve a kind; install its CRD") == 2
 
 
@@ -74,9 +74,9 @@ def test_an_operator_waits_for_the_right_to_read_stores(home: ControlPlane, star
     assert len(rules) < len(role["rules"])
     home.kubectl("patch", "clusterrole", ACCOUNT, "--type=merge", "-p", json.dumps({"rules": rules}))
     operator = start(Operator(kubeconfig, tmp_path))
-    eventually(lambda: operator.readyz()[0] == 503, within=40)
+    eventually(lambda: operator.readyz()[0] == 503)
     assert 'cannot list resource "memorystores"' in operator.readyz()[1]
     install_access(home)
     space = check_served(home, operator)
     space.kubectl("delete", "memorystore", "notes", "--timeout=30s")
-    eventually(lambda: operator.metrics(UNDER_CARE) == {UNDER_CARE: 0}, within=40)
+    eventually(lambda: operator.metrics(UNDER_CARE) == {UNDER_CARE: 0})

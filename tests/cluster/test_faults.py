@@ -23,7 +23,7 @@ AWAY_SECONDS = 60
 def started(rig: Rig) -> Rig:
     rig.operator.start()
     rig.space.store(tier="Minimal")
-    eventually(lambda: rig.space.names() == ON_A_VOLUME, within=40)
+    eventually(lambda: rig.space.names() == ON_A_VOLUME)
     rig.space.settled()
     return rig
 
@@ -67,10 +67,10 @@ def test_watches_cut_without_a_word_are_replaced(rig: Rig) -> None:
     rig.proxy.cut_watches()
     space.kubectl("delete", "service", "notes")
     space.patch("smem", "notes", {"spec": {"retrieval": {"topK": 21}}})
-    eventually(lambda: restored(space), within=40)
+    eventually(lambda: restored(space))
     # A watch lives 4 s here and may be silent for 10 s more; 60 s and 10 s by default.
     # MemoryStores come by a watch of their own.
-    eventually(lambda: has_top_k(space, 21), within=40)
+    eventually(lambda: has_top_k(space, 21))
     errors = rig.operator.metrics("simplemem_operator_watch_errors_total")
     assert errors['simplemem_operator_watch_errors_total{error="ApiUnavailableError",kind="Service"}'] >= 1
     assert rig.operator.healthz()[0] == 200
@@ -96,7 +96,7 @@ def test_an_edit_just_before_the_operator_writes_the_status_is_not_lost(rig: Rig
     time.sleep(2)
     rig.proxy.flowing.set()
     # The store is not Ready, so it would be looked at again after 60 s; a Ready one after ten minutes.
-    eventually(lambda: has_top_k(space, 23), within=40)
+    eventually(lambda: has_top_k(space, 23))
 
 
 def test_an_api_server_that_is_away_for_a_minute_is_waited_for(patient_rig: Rig) -> None:
@@ -169,7 +169,7 @@ def test_edits_made_during_a_pass_are_not_lost(rig: Rig) -> None:
     for number in (11, 12, 13):
         rig.space.patch("smem", "notes", {"spec": {"retrieval": {"topK": number}}})
     barrier.set()
-    eventually(lambda: restored(rig.space), within=40)
+    eventually(lambda: restored(rig.space))
     assert rig.space.settled()["status"]["observedGeneration"] == 4
     found = rig.space.get("configmap", "notes-config")
     assert found is not None
@@ -212,8 +212,7 @@ def test_a_volume_that_is_being_made_is_no_warning(rig: Rig) -> None:
     rig.space.store(tier="Minimal", storage={"pvc": {"size": "10Gi", "storageClassName": "slow"}})
     eventually(lambda: rig.space.ready().get("reason") == "Reconciling")
     assert "claim 'notes-data' is not bound yet" in described(rig.space)
-    events = json.loads(rig.space.kubectl("get", "events", "-o", "json"))["items"]
-    assert [event["reason"] for event in events if event["involvedObject"]["kind"] == "MemoryStore"] == []
+    assert [event["reason"] for event in rig.space.events()] == []
 
 
 def test_a_right_to_write_that_is_missing_is_named(rig: Rig) -> None:
@@ -251,7 +250,7 @@ def test_a_right_to_delete_that_is_missing_is_named(rig: Rig) -> None:
 def test_a_right_that_is_taken_away_later_is_named(rig: Rig) -> None:
     started(rig)
     with role_without(rig.space, "networkpolicies", {"list", "watch"}):
-        eventually(lambda: rig.operator.metrics('simplemem_operator_watch_errors_total{error="Forb'), within=40)
+        eventually(lambda: rig.operator.metrics('simplemem_operator_watch_errors_total{error="Forb'))
         rig.space.patch("smem", "notes", {"spec": {"retrieval": {"topK": 31}}})
         eventually(lambda: rig.space.ready().get("reason") == "Forbidden")
         assert 'cannot watch resource "networkpolicies"' in rig.space.ready()["message"]
@@ -331,7 +330,7 @@ def test_a_namespace_that_ends_is_left_alone(rig: Rig) -> None:
     space = started(rig).space
     space.secret("bucket-keys", **KEYS)
     space.store("gone", tier="CostEffective", storage=S3 | {"deletionPolicy": "Delete"})
-    eventually(lambda: space.get("configmap", "gone-removal") and space.get("deployment", "gone-ingest"), within=40)
+    eventually(lambda: space.get("configmap", "gone-removal") and space.get("deployment", "gone-ingest"))
     space.settled("gone")
     # Without its controllers nothing goes by itself: the namespace ends for as long as the test likes.
     with space.plane.paused("kube-controller-manager"):

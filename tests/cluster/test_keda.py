@@ -117,7 +117,7 @@ def test_the_sample_scales_a_store_up_and_down_and_the_operator_lets_it(
     eventually(lambda: space.ready(NAME).get("status") == "True", within=60)
     applied_sample(space, figures)
     eventually(lambda: condition(space, "Ready") == "True", within=60)
-    autoscaler = eventually(lambda: space.get("hpa", "keda-hpa-product-retrieval"), within=40)
+    autoscaler = eventually(lambda: space.get("hpa", "keda-hpa-product-retrieval"))
     assert autoscaler["spec"]["scaleTargetRef"] == {
         "apiVersion": "simplemem.io/v1alpha1",
         "kind": "MemoryStore",
@@ -169,7 +169,7 @@ def test_a_store_that_sleeps_stays_asleep_and_wakes_with_its_number(space: Space
     applied_by_chart(space, figures)
     eventually(lambda: condition(space, "Ready") == "True", within=60)
     space.patch("smem", NAME, {"spec": {"suspend": True}})
-    eventually(lambda: replicas(space)[1] == 0, within=40)
+    eventually(lambda: replicas(space)[1] == 0)
     time.sleep(15)
     assert replicas(space)[1] == 0
     space.patch("smem", NAME, {"spec": {"suspend": False}})

@@ -107,7 +107,7 @@ def has_survived(rig: Rig, name: str, wanted: set[str]) -> bool:
         seen = found.get("status", {}).get("observedGeneration")
         return seen == found["metadata"]["generation"] and children(rig, name) == wanted
 
-    eventually(lambda: not rig.operator.process.is_running or is_seen(), within=40)
+    eventually(lambda: not rig.operator.process.is_running or is_seen())
     return rig.operator.process.is_running
 
 

@@ -50,12 +50,12 @@ def test_a_monitor_comes_with_its_kind_is_kept_and_goes_with_the_value(
     operator = Operator(credentials, tmp_path, flags=MONITORED)
     operator.start()
     place.store(tier="Minimal")
-    eventually(lambda: place.names() == ON_A_VOLUME, within=40)
+    eventually(lambda: place.names() == ON_A_VOLUME)
     place.settled()
     eventually(lambda: place.ready().get("reason") == "VolumePending")
 
     PROMETHEUS_OPERATOR.install(place.plane)
-    found = eventually(lambda: monitor(place), within=40)
+    found = eventually(lambda: monitor(place))
     assert LABELS.items() <= found["metadata"]["labels"].items()
     assert found["spec"]["selector"]["matchLabels"].items() <= place_labels(place).items()
     (endpoint,) = found["spec"]["endpoints"]
@@ -63,14 +63,14 @@ def test_a_monitor_comes_with_its_kind_is_kept_and_goes_with_the_value(
     place.rest(6)
 
     place.patch("servicemonitor", "notes", {"spec": {"endpoints": [{**endpoint, "interval": "1s"}]}})
-    eventually(lambda: (monitor(place) or {})["spec"]["endpoints"] == [endpoint], within=40)
+    eventually(lambda: (monitor(place) or {})["spec"]["endpoints"] == [endpoint])
     place.kubectl("delete", "servicemonitor", "notes")
-    eventually(lambda: monitor(place), within=40)
+    eventually(lambda: monitor(place))
     operator.stop()
 
     without = Operator(credentials, tmp_path, name="without", flags=QUICK)
     without.start()
-    eventually(lambda: monitor(place) is None, within=40)
+    eventually(lambda: monitor(place) is None)
     without.stop()
 
 
@@ -90,14 +90,14 @@ def test_who_scrapes_is_admitted_and_no_pod_is_replaced_for_it(place: Space, cre
     before = Operator(credentials, tmp_path, flags=QUICK)
     before.start()
     place.store(tier="Minimal", access={"allowedNamespaces": ["team-a"]})
-    eventually(lambda: place.names() == ON_A_VOLUME, within=40)
+    eventually(lambda: place.names() == ON_A_VOLUME)
     place.rest()
     assert SCRAPER not in peers()
     before.stop()
     deployment = place.get("deployment", "notes-retrieval")
     after = Operator(credentials, tmp_path, name="after", flags=[*QUICK, "--scrapers", json.dumps([SCRAPER])])
     after.start()
-    eventually(lambda: SCRAPER in peers(), within=40)
+    eventually(lambda: SCRAPER in peers())
     place.rest()
     assert len(peers()) == 2
     assert (place.get("deployment", "notes-retrieval") or {})["metadata"]["generation"] == (deployment or {})[
@@ -128,5 +128,5 @@ def test_the_clusters_own_roles_hold_stores(place: Space, role: str, verb: str, 
         text = place.plane.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(asked))
         return bool(json.loads(text)["status"]["allowed"])
 
-    eventually(lambda: may() == is_allowed, within=40)
+    eventually(lambda: may() == is_allowed)
     assert may() == is_allowed

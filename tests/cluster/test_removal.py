@@ -42,7 +42,7 @@ def storage(prefix: str = "", policy: str = "Delete", endpoint: str = "") -> dic
 def made(space: Space, name: str = "notes", **options: str) -> None:
     space.secret("bucket-keys", **KEYS)
     space.store(name, tier="CostEffective", storage=storage(**options))
-    eventually(lambda: {found.replace("notes", name) for found in RECORDED} <= space.names(), within=40)
+    eventually(lambda: {found.replace("notes", name) for found in RECORDED} <= space.names())
     space.settled(name)
 
 
@@ -194,7 +194,7 @@ def test_a_policy_that_changed_while_no_operator_ran_counts_once_one_has_seen_it
     operator.stop()
     bare_space.patch("smem", "notes", {"spec": {"storage": {"deletionPolicy": "Retain"}}})
     operator.start()
-    eventually(lambda: RECORD not in bare_space.names(), within=40)
+    eventually(lambda: RECORD not in bare_space.names())
     deleted(bare_space)
     eventually(lambda: bare_space.names() == set(), within=60)
     bare_space.rest()

@@ -40,7 +40,7 @@ def run(space: Space, cron_job: str) -> None:
         return found
 
     # Admission has let it in: it is as restricted as the namespace asks.
-    (pod,) = eventually(pods, within=40)
+    (pod,) = eventually(pods)
     assert pod["spec"]["serviceAccountName"] == ACCOUNT
     kubeconfig = space.plane.service_account_kubeconfig(space.name, ACCOUNT)
     (container,) = pod["spec"]["containers"]

@@ -56,7 +56,7 @@ def test_two_operators_share_the_stores_by_label(bare_space: Space, tmp_path: Pa
         bare_space.store("sun", labels={"region": "east"}, tier="Minimal")
         bare_space.store("rain", labels={"region": "north"}, tier="Minimal")
         bare_space.store("nobody", tier="Minimal")
-        eventually(lambda: bare_space.names() == children("sun") | children("rain"), within=40)
+        eventually(lambda: bare_space.names() == children("sun") | children("rain"))
         bare_space.settled("sun")
         bare_space.settled("rain")
         assert written(bare_space, "east") == {(bare_space.name, "sun")}
@@ -82,7 +82,7 @@ def test_an_operator_of_one_namespace_needs_and_has_no_right_elsewhere(
     with running(bare_plane, "tenant", tmp_path, "--namespace", bare_space.name, sets=sets) as operator:
         bare_space.store(tier="Minimal")
         other.store(tier="Minimal")
-        eventually(lambda: bare_space.names() == ON_A_VOLUME, within=40)
+        eventually(lambda: bare_space.names() == ON_A_VOLUME)
         bare_space.secret("bucket-keys", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
         bare_space.store("second", storage=S3 | {"deletionPolicy": "Delete"})
         eventually(lambda: "Deployment/second-ingest" in bare_space.names())
@@ -114,12 +114,12 @@ def test_a_namespace_that_goes_with_its_role_holds_up_no_other(
     sets = (f"watchNamespaces={{{bare_space.name},{other.name}}}",)
     with running(bare_plane, "pair", tmp_path, *flags, sets=sets) as operator:
         bare_space.store(tier="Minimal")
-        eventually(lambda: bare_space.names() == ON_A_VOLUME, within=40)
+        eventually(lambda: bare_space.names() == ON_A_VOLUME)
         bare_plane.kubectl("delete", "namespace", other.name, "--timeout=40s")
-        eventually(lambda: operator.metrics('simplemem_operator_watch_errors_total{error="Forbidden'), within=40)
+        eventually(lambda: operator.metrics('simplemem_operator_watch_errors_total{error="Forbidden'))
         bare_space.kubectl("delete", "service", "notes")
         bare_space.patch("smem", "notes", {"spec": {"retrieval": {"topK": 22}}})
-        eventually(lambda: bare_space.names() == ON_A_VOLUME, within=40)
+        eventually(lambda: bare_space.names() == ON_A_VOLUME)
         bare_space.settled()
         eventually(lambda: bare_space.ready().get("reason") == "VolumePending")
 

@@ -83,7 +83,7 @@ def test_every_tier_becomes_every_other(town: Space) -> None:
             assert place in town.condition("StorageReady")["message"]
             town.patch("smem", "notes", {"metadata": {"annotations": {"simplemem.io/move-storage-to": place}}})
         wanted = CHILDREN[new] | CLAIM | ({"CronJob/notes-backup"} if is_copied else set())
-        eventually(lambda wanted=wanted: town.names() == wanted, within=40)  # type: ignore[misc]
+        eventually(lambda wanted=wanted: town.names() == wanted)  # type: ignore[misc]
         assert town.settled()["status"]["tier"] == new
         assert storage_in_use(town) == ("S3" if new in ON_A_BUCKET else "PVC"), (old, new)
     assert (town.get("pvc", "notes-data") or {})["metadata"]["uid"] == claim

@@ -108,7 +108,7 @@ def test_gpu_pods_wait_without_holding_up_the_store(city: Space) -> None:
         return "0 of 1 GPU pods ready" in message and "Unschedulable" in message
 
     eventually(is_told, within=60)
-    eventually(lambda: city.ready().get("status") == "True", within=40)
+    eventually(lambda: city.ready().get("status") == "True")
 
 
 def test_a_gpu_pod_whose_spot_node_is_taken_away_comes_back_on_another(city: Space, fleet: Fleet) -> None:

@@ -78,7 +78,7 @@ def test_all_goes_in_any_order(home: ControlPlane, way: tuple[str, ...], tmp_pat
     space.secret("bucket-keys", **KEYS)
     space.store(tier="Minimal", storage={"deletionPolicy": "Delete"})
     space.store("pail", tier="CostEffective", storage=S3 | {"deletionPolicy": "Delete"})
-    eventually(lambda: space.names() == ON_A_VOLUME | IN_A_BUCKET | {RECORD}, within=40)
+    eventually(lambda: space.names() == ON_A_VOLUME | IN_A_BUCKET | {RECORD})
     space.rest(1)
     assert finalizers(space) <= OF_KUBERNETES
 
@@ -121,7 +121,7 @@ def test_a_tenant_s_own_release_comes_and_goes_beside_the_cluster_s(home: Contro
         operator.start()
         release.space.store(tier="Minimal", storage={"deletionPolicy": "Delete"})
     for release in operators:
-        eventually(partial(is_looked_after, release.space), within=40)
+        eventually(partial(is_looked_after, release.space))
         assert writers(release.space) == {f"system:serviceaccount:{release.namespace}:{release.name}"}
 
     own.helm("uninstall", own.name, "--wait", "--timeout", "60s")
@@ -136,7 +136,7 @@ def test_a_tenant_s_own_release_comes_and_goes_beside_the_cluster_s(home: Contro
     operators[wide] = wide.operator(tmp_path)
     operators[wide].start()
     tenant.patch("smem", "notes", {"spec": {"suspend": True}})
-    eventually(lambda: tenant.ready().get("reason") == "Suspended", within=40)
+    eventually(lambda: tenant.ready().get("reason") == "Suspended")
     tenant.kubectl("delete", "smem", "notes", "--timeout=10s")
     eventually(lambda: not tenant.names(), within=60)
     remove("release", wide, operators[wide])
