@@ -274,11 +274,13 @@ async def test_loops_end_though_a_wake_up_comes_at_that_moment(loops: StoreLoops
     loops.wake(KEY)
     await until(lambda: len(passes.seen) == 1)
     await asyncio.sleep(1)
+    tasks = loops._stores[KEY].tasks
     loops.wake_known(KEY, has_new_pods=True)
     for _ in range(turns):
         await asyncio.sleep(0)
     async with asyncio.timeout(10):
         await loops.close()
+    assert [task.cancelled() for task in tasks] == [True, True]
 
 
 async def test_a_question_that_breaks_is_asked_again(loops: StoreLoops, pods: Pods) -> None:
