@@ -112,11 +112,7 @@ async def exchange(node: Node) -> int:
     """How many of the keys a service that knows one node writes and reads back."""
     cache = RedisCache(f"redis://:{PASSWORD}@127.0.0.1:{node.port}", Metrics())
     try:
-        for _ in range(100):
-            await cache.set_many(KEYS, timedelta(minutes=1))
-            if len(await cache.get_many(list(KEYS))) == len(KEYS):
-                break
-            await asyncio.sleep(0.1)
+        await found_again(cache, within=10)
         return len(await cache.get_many(list(KEYS)))
     finally:
         await cache.close()

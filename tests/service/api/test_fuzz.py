@@ -36,7 +36,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-FEW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+FEW = settings(max_examples=20, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ Names = st.text(st.characters(codec="utf-8", exclude_characters="\x1f"), min_siz
 
 
 @given(Names, Names)
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 def test_any_name_is_data_in_a_filter(fuzzed: Server, name: str, other: str) -> None:
     if not name.strip() or not other.strip():
         return
